@@ -1,0 +1,96 @@
+//! How old an answer is, and whether it may still be believed (RFC 9111, section 4.2).
+//!
+//! Pure arithmetic: it is told the time, and does not know what the answer is about.
+//!
+//! ```text
+//! asked        arrived                      asked + lifetime
+//!   |-------------|-------------------------------|---------------->
+//!   | age = 0     |            fresh              |     stale
+//! ```
+//!
+//! Age counts from the moment the question was *sent*: what happened at WeCom while the answer
+//! was on its way is not in the answer.
+
+use std::time::Duration;
+use std::time::Instant;
+
+/// The shortest lifetime, counted from the answer's arrival. A slow WeCom must not make answers
+/// that are dead before anybody has seen them.
+pub const LIFETIME_MIN: Duration = Duration::from_secs(1);
+
+/// A value, with its age and its lifetime.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answer<V> {
+    /// What was answered.
+    pub value: V,
+    asked_at: Instant,
+    lifetime: Duration,
+}
+
+impl<V> Answer<V> {
+    /// An answer to a question sent at `asked_at` and arrived at `arrived_at`, to be believed
+    /// for `fresh_for` from the asking, and at least for [`LIFETIME_MIN`] from the arrival.
+    pub fn new(value: V, asked_at: Instant, arrived_at: Instant, fresh_for: Duration) -> Self {
+        let on_its_way = arrived_at.saturating_duration_since(asked_at);
+        let lifetime = fresh_for.max(on_its_way + LIFETIME_MIN);
+        Self {
+            value,
+            asked_at,
+            lifetime,
+        }
+    }
+
+    /// Since the question was sent.
+    pub fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.asked_at)
+    }
+
+    /// The whole lifetime this answer was given, from the asking.
+    pub fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    /// What is left of the lifetime. Zero once it is over.
+    pub fn remaining(&self, now: Instant) -> Duration {
+        self.lifetime.saturating_sub(self.age(now))
+    }
+
+    /// Whether the lifetime has not yet passed.
+    pub fn is_fresh(&self, now: Instant) -> bool {
+        self.age(now) < self.lifetime
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_fresh_until_its_lifetime_from_the_asking_has_passed() {
+        let asked = crate::clock::Clock::of_the_machine().now();
+        let at = |age_ms| asked + Duration::from_millis(age_ms);
+        let answer = Answer::new((), asked, at(200), Duration::from_secs(60));
+
+        for (age_ms, fresh, remaining_ms) in [
+            (200, true, 59_800),
+            (59_999, true, 1),
+            (60_000, false, 0),
+            (90_000, false, 0),
+        ] {
+            assert_eq!(answer.is_fresh(at(age_ms)), fresh, "at {age_ms} ms");
+            let remaining = Duration::from_millis(remaining_ms);
+            assert_eq!(answer.remaining(at(age_ms)), remaining, "at {age_ms} ms");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_was_long_on_its_way_is_believed_for_a_second_after_its_arrival() {
+        let asked = crate::clock::Clock::of_the_machine().now();
+        let arrived = asked + Duration::from_secs(5);
+
+        let answer = Answer::new((), asked, arrived, Duration::from_secs(2));
+
+        assert_eq!(answer.lifetime(), Duration::from_secs(6));
+        assert!(answer.is_fresh(arrived));
+    }
+}

@@ -1,0 +1,49 @@
+//! The name of one request, in every answer and every line of the log about it.
+
+use http::HeaderMap;
+use http::HeaderName;
+use http::HeaderValue;
+use uuid::Uuid;
+
+/// The field that carries it, both ways.
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The caller's own, if it is 1 to 128 visible ASCII characters, else a new UUID of version 7.
+#[derive(Clone, Debug)]
+pub(super) struct RequestId(HeaderValue);
+
+impl RequestId {
+    const LEN_MAX: usize = 128;
+
+    /// The id of the request with these header fields.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let mut given = headers.get_all(X_REQUEST_ID).into_iter();
+        match (given.next(), given.next()) {
+            (Some(id), None) if Self::is_fit(id.as_bytes()) => Self(id.clone()),
+            _ => Self::new(),
+        }
+    }
+
+    /// A new one.
+    pub(super) fn new() -> Self {
+        let mut buffer = Uuid::encode_buffer();
+        let text = Uuid::now_v7().hyphenated().encode_lower(&mut buffer);
+        // Hexadecimal digits and dashes are fit for a header field.
+        Self(HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-")))
+    }
+
+    /// As text.
+    pub(super) fn as_str(&self) -> &str {
+        // Visible ASCII is text.
+        self.0.to_str().unwrap_or("-")
+    }
+
+    /// As the value of a header field.
+    pub(super) fn to_value(&self) -> HeaderValue {
+        self.0.clone()
+    }
+
+    fn is_fit(id: &[u8]) -> bool {
+        (1..=Self::LEN_MAX).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
+    }
+}

@@ -1,0 +1,97 @@
+//! What is written to the log, and how: `[log]`.
+//!
+//! Lines go to standard error. What other people's crates say is capped, whatever level is set: at
+//! `trace` some of them print what goes over the wire, and WeCom has us put tokens into URLs.
+
+use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
+
+use serde::Deserialize;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::Registry;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::setting::Flaw;
+
+/// The only crate whose lines are taken at every level. All others: warnings and errors.
+const OURS: &str = "wecom_meeting_proxy";
+
+/// What is written to the log, and how.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// A level (`error` to `trace`), or a filter as [`EnvFilter`] reads it.
+    pub level: String,
+    /// How a line is written. Default: text on a terminal, JSON elsewhere.
+    pub format: Option<Format>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            level: "info".to_owned(),
+            format: None,
+        }
+    }
+}
+
+/// How a line is written.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// For machines.
+    Json,
+    /// For people.
+    Text,
+}
+
+impl Settings {
+    /// What is wrong with them.
+    pub fn flaws(&self) -> Vec<Flaw> {
+        let why = "not a level (error, warn, info, debug, trace) or a tracing filter";
+        EnvFilter::try_new(&self.level)
+            .err()
+            .map(|_| Flaw::new("level", why))
+            .into_iter()
+            .collect()
+    }
+}
+
+/// Begins to log, for the whole process. A second call changes nothing.
+pub fn begin(settings: &Settings) {
+    let format = settings.format.unwrap_or_else(|| {
+        if std::io::stderr().is_terminal() {
+            Format::Text
+        } else {
+            Format::Json
+        }
+    });
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
+        Format::Json => Box::new(lines.json().flatten_event(true).with_current_span(false)),
+        Format::Text => Box::new(lines.with_ansi(std::io::stderr().is_terminal())),
+    };
+    let asked_for = EnvFilter::try_new(&settings.level).unwrap_or_default();
+    let cap = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target(OURS, LevelFilter::TRACE);
+    // Fails if somebody else logs already, as one test of many does.
+    let _ = tracing_subscriber::registry()
+        .with(lines.with_filter(cap))
+        .with(asked_for)
+        .try_init();
+    std::panic::set_hook(Box::new(report_panic));
+}
+
+/// Says where, not what: the message of a panic may hold anything.
+fn report_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic
+        .location()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    tracing::error!(place, "a task panicked at {place}");
+}

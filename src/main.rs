@@ -1,0 +1,214 @@
+//! The command line.
+
+use std::io::Read;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use clap::Parser;
+use clap::Subcommand;
+use tokio::signal::unix::Signal;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+use wecom_meeting_proxy::app::App;
+use wecom_meeting_proxy::clock::Clock;
+use wecom_meeting_proxy::config;
+use wecom_meeting_proxy::config::Checked;
+use wecom_meeting_proxy::config::Sources;
+use wecom_meeting_proxy::healthcheck;
+use wecom_meeting_proxy::http::KeyDigest;
+use wecom_meeting_proxy::logging;
+
+/// It could not run.
+const FAILED: ExitCode = ExitCode::FAILURE;
+
+/// Wrong usage or settings.
+const MISUSED: u8 = 2;
+
+/// A key longer than this is no key but a file sent here by mistake.
+const KEY_BYTES_MAX: u64 = 64 * 1024;
+
+/// Meeting details from WeCom for internal services: one token, one cache, one JSON.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the service (the default)
+    Serve(SettingsArgs),
+    /// Validates the settings without the network: prints "ok", or every fault
+    CheckConfig(SettingsArgs),
+    /// Asks a running service whether it is ready: exits with 0 if it is, with 1 if not
+    Healthcheck {
+        /// What to GET [default: /readyz where the settings have operators come in]
+        url: Option<Url>,
+    },
+    /// Reads an API key on standard input and prints its SHA-256 for access.callers
+    HashKey,
+}
+
+#[derive(Args, Default)]
+struct SettingsArgs {
+    /// The settings file [default: $WECOM_PROXY_CONFIG, else config.toml if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let CommandLine { command, settings } = CommandLine::parse();
+    match command.unwrap_or(Command::Serve(settings)) {
+        Command::Serve(settings) => in_runtime(serve(settings)),
+        Command::CheckConfig(settings) => check_config(settings),
+        Command::Healthcheck { url } => in_runtime(healthcheck(url)),
+        Command::HashKey => hash_key(),
+    }
+}
+
+fn in_runtime(task: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => {
+            let code = runtime.block_on(task);
+            // What is left is bounded, and nobody waits for it any more.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => {
+            complain(&format!("start the runtime: {error}"));
+            FAILED
+        }
+    }
+}
+
+async fn serve(SettingsArgs { config }: SettingsArgs) -> ExitCode {
+    // Before anything else: as the first process of a container, one that does not listen for
+    // SIGTERM cannot be ended by it.
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            complain(&format!("listen for signals: {error}"));
+            return FAILED;
+        }
+    };
+    let checked = match load(config) {
+        Ok(checked) => checked,
+        Err(code) => return code,
+    };
+    logging::begin(&checked.config.log);
+    let app = match App::open(checked, Clock::of_the_machine()) {
+        Ok(app) => app,
+        Err(error) => {
+            complain(&error.to_string());
+            return FAILED;
+        }
+    };
+    let leave = CancellationToken::new();
+    let mut serving = std::pin::pin!(app.serve(leave.clone()));
+    tokio::select! {
+        () = serving.as_mut() => return ExitCode::SUCCESS,
+        () = signals.next() => leave.cancel(),
+    }
+    tokio::select! {
+        () = serving => ExitCode::SUCCESS,
+        () = signals.next() => FAILED,
+    }
+}
+
+/// The signals that end us.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self {
+            terminate,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+fn check_config(SettingsArgs { config }: SettingsArgs) -> ExitCode {
+    match load(config) {
+        Ok(_) => print_line("ok"),
+        Err(code) => code,
+    }
+}
+
+fn load(file: Option<PathBuf>) -> Result<Checked, ExitCode> {
+    config::load(&Sources::of_the_process(file)).map_err(|faults| {
+        for fault in faults {
+            complain(&fault.to_string());
+        }
+        ExitCode::from(MISUSED)
+    })
+}
+
+async fn healthcheck(url: Option<Url>) -> ExitCode {
+    let url = url.unwrap_or_else(|| {
+        let address = config::admin_address(&Sources::of_the_process(None));
+        healthcheck::default_url(address)
+    });
+    match healthcheck::check(url).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            complain(&why.to_string());
+            FAILED
+        }
+    }
+}
+
+fn hash_key() -> ExitCode {
+    let mut key = Vec::new();
+    if let Err(error) = std::io::stdin()
+        .take(KEY_BYTES_MAX + 1)
+        .read_to_end(&mut key)
+    {
+        complain(&format!("read the key: {error}"));
+        return FAILED;
+    }
+    // A newline is what a shell puts after a line, not part of the key.
+    let key = key.strip_suffix(b"\n").unwrap_or(&key);
+    let key = key.strip_suffix(b"\r").unwrap_or(key);
+    if key.is_empty() {
+        complain("the key is empty");
+        return ExitCode::from(MISUSED);
+    }
+    if key.len() as u64 > KEY_BYTES_MAX {
+        complain("the key is too long");
+        return ExitCode::from(MISUSED);
+    }
+    print_line(&KeyDigest::of(key).to_string())
+}
+
+fn print_line(line: &str) -> ExitCode {
+    match writeln!(std::io::stdout(), "{line}") {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => FAILED,
+    }
+}
+
+/// Says what is wrong, to a person. If even that fails, the exit code still says it.
+fn complain(what: &str) {
+    let _ = writeln!(std::io::stderr(), "wecom-meeting-proxy: {what}");
+}

@@ -1,0 +1,484 @@
+//! A token that WeCom accepts, for one app.
+//!
+//! One task per app, [`Keeper::keep`], is the only one that ever asks for a token: so there is
+//! never more than one such question under way, and nobody can hang up on it. Everybody else looks
+//! at its [`State`], or waits for it to change, and inherits what it says, failure too.
+//!
+//! | WeCom answers | then |
+//! |---|---|
+//! | a token | kept for its lifetime less a margin; renewed after four fifths of it |
+//! | a reason that only a person can cure | nobody asks for 5 s, doubling up to 10 min |
+//! | that we ask too often (45009) | nobody asks for 60 s |
+//! | nothing, or that it is busy | nobody asks for 0.5 s, doubling up to 10 s |
+//! | the very token that it has refused | as a reason that only a person can cure |
+//!
+//! WeCom bans an address for an hour after repeated wrong secrets (document 90313): hence the pauses.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
+
+use secrecy::ExposeSecret;
+use secrecy::SecretString;
+use serde_json::Map;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::App;
+use super::Fault;
+use super::Transport;
+use super::errcode::Class;
+use super::fault::Garbled;
+use super::reply;
+use crate::clock::Clock;
+
+/// However long WeCom says that a token lives, we do not believe more (7,200 s is normal).
+const LIFE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Nor less: a token of no lifetime at all would have us ask for ever.
+const LIFE_MIN: Duration = Duration::from_secs(1);
+
+/// The part of its life at whose end a token is no longer used, a twentieth but not more than this.
+const MARGIN_MAX: Duration = Duration::from_secs(60);
+
+/// Proof that WeCom knows us. Prints as `[REDACTED]`.
+#[derive(Debug)]
+pub(super) struct AccessToken {
+    secret: SecretString,
+    /// When to ask for the next one: after four fifths of its life.
+    renew_at: Instant,
+    /// From when on it is no longer used.
+    unusable_at: Instant,
+    /// Whether WeCom has accepted it for any question.
+    proven: AtomicBool,
+}
+
+impl AccessToken {
+    /// The token itself, for the one query parameter that needs it.
+    pub(super) fn reveal(&self) -> &str {
+        self.secret.expose_secret()
+    }
+
+    /// Notes that WeCom accepted it.
+    pub(super) fn accepted(&self) {
+        self.proven.store(true, Ordering::Relaxed);
+    }
+}
+
+/// How an app stands with WeCom.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Standing {
+    /// WeCom refuses it, for a reason that only a person can cure.
+    Refused,
+    /// A token was had, or failed to be had for a reason that waiting may cure.
+    Served,
+    /// Not known yet.
+    #[default]
+    Unknown,
+}
+
+/// Keeps one app's token.
+pub(super) struct Keeper {
+    app: App,
+    transport: Arc<Transport>,
+    clock: Clock,
+    state: watch::Sender<State>,
+}
+
+/// What is known about one app's token.
+#[derive(Debug, Default)]
+struct State {
+    token: Option<Arc<AccessToken>>,
+    failure: Option<Failure>,
+    refused: Option<Refused>,
+    standing: Standing,
+}
+
+/// Why the last attempt to have a token failed. Whoever asks before `again_at` inherits it.
+#[derive(Clone, Debug)]
+struct Failure {
+    fault: Fault,
+    again_at: Instant,
+    /// How many of its kind there have been without a success between.
+    in_a_row: u32,
+}
+
+/// A token that WeCom gave us, and then refused. It is never used again, even if WeCom gives it again.
+#[derive(Debug)]
+struct Refused {
+    secret: SecretString,
+    errcode: i64,
+    /// How many were refused in a row, none of them having been accepted even once.
+    in_a_row: u32,
+}
+
+impl Keeper {
+    pub(super) fn new(app: App, transport: Arc<Transport>, clock: Clock) -> Self {
+        Self {
+            app,
+            transport,
+            clock,
+            state: watch::Sender::default(),
+        }
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        self.state.borrow().standing
+    }
+
+    /// A token, once there is one; or why there is none.
+    pub(super) async fn token(&self) -> Result<Arc<AccessToken>, Fault> {
+        let mut state = self.state.subscribe();
+        loop {
+            if let Some(known) = state.borrow_and_update().known(self.clock.now()) {
+                return known;
+            }
+            // The sender lives in `self`: this wait cannot fail.
+            let _ = state.changed().await;
+        }
+    }
+
+    /// Notes that WeCom has refused `token`, and drops that very token, not one that came after it.
+    pub(super) fn refuse(&self, token: &Arc<AccessToken>, errcode: i64) {
+        let now = self.clock.now();
+        self.state
+            .send_if_modified(|state| state.refuse(token, errcode, now));
+    }
+
+    /// Keeps the token until it is dropped: has one at once, renews it before it runs out, and asks
+    /// anew after a refusal or a failure, when the time for it has come.
+    pub(super) async fn keep(&self) {
+        let mut state = self.state.subscribe();
+        loop {
+            let due = state.borrow_and_update().due();
+            tokio::select! {
+                () = self.sleep_until(due) => self.renew().await,
+                _ = state.changed() => {}
+            }
+        }
+    }
+
+    async fn sleep_until(&self, due: Option<Instant>) {
+        if let Some(due) = due {
+            self.clock.sleep_until(due).await;
+        }
+    }
+
+    async fn renew(&self) {
+        let asked_at = self.clock.now();
+        let granted = self.ask(asked_at).await;
+        let now = self.clock.now();
+        self.state.send_modify(|state| match granted {
+            Ok(token) => state.accept(token, now),
+            Err(fault) => state.fail(fault, now),
+        });
+        self.log();
+    }
+
+    /// `GET /cgi-bin/gettoken` (document 91039).
+    async fn ask(&self, asked_at: Instant) -> Result<AccessToken, Fault> {
+        let App {
+            corp_id, secret, ..
+        } = &self.app;
+        let query = [
+            ("corpid", corp_id.as_str()),
+            ("corpsecret", secret.expose_secret()),
+        ];
+        let object = self
+            .transport
+            .get("/cgi-bin/gettoken", &query)
+            .await?
+            .object;
+        match reply::errcode(&object)? {
+            None => granted(&object, asked_at),
+            Some(errcode) => Err(fault(errcode)),
+        }
+    }
+
+    fn log(&self) {
+        let state = self.state.borrow();
+        let app = self.app.name.as_str();
+        match &state.failure {
+            None => tracing::info!(app.name = app, "WeCom gave app {app} a token"),
+            Some(Failure {
+                fault, in_a_row, ..
+            }) if fault.needs_a_person() => {
+                tracing::error!(
+                    app.name = app,
+                    wecom.errcode = fault.errcode(),
+                    in_a_row,
+                    "WeCom gave app {app} no token: {fault}"
+                );
+            }
+            Some(Failure {
+                fault, in_a_row, ..
+            }) => {
+                tracing::warn!(
+                    app.name = app,
+                    wecom.errcode = fault.errcode(),
+                    in_a_row,
+                    "WeCom gave app {app} no token: {fault}"
+                );
+            }
+        }
+    }
+}
+
+impl State {
+    /// What may be said at `now` without asking: a usable token, or a failure too recent to try
+    /// again. `None` means that it is worth waiting.
+    fn known(&self, now: Instant) -> Option<Result<Arc<AccessToken>, Fault>> {
+        if let Some(token) = self.token.as_ref().filter(|token| now < token.unusable_at) {
+            return Some(Ok(Arc::clone(token)));
+        }
+        let failure = self
+            .failure
+            .as_ref()
+            .filter(|failure| now < failure.again_at)?;
+        Some(Err(failure.fault.clone()))
+    }
+
+    /// When to ask for a token; `None` for at once.
+    fn due(&self) -> Option<Instant> {
+        match (&self.failure, &self.token) {
+            (Some(failure), _) => Some(failure.again_at),
+            (None, Some(token)) => Some(token.renew_at),
+            (None, None) => None,
+        }
+    }
+
+    fn accept(&mut self, token: AccessToken, now: Instant) {
+        let again = |refused: &&Refused| refused.secret.expose_secret() == token.reveal();
+        if let Some(refused) = self.refused.as_ref().filter(again) {
+            let fault = Fault::Refused {
+                errcode: refused.errcode,
+            };
+            return self.fail(fault, now);
+        }
+        self.token = Some(Arc::new(token));
+        self.failure = None;
+        self.standing = Standing::Served;
+    }
+
+    fn fail(&mut self, fault: Fault, now: Instant) {
+        let same_kind =
+            |failure: &&Failure| failure.fault.needs_a_person() == fault.needs_a_person();
+        let in_a_row = 1 + self
+            .failure
+            .as_ref()
+            .filter(same_kind)
+            .map_or(0, |last| last.in_a_row);
+        self.standing = if fault.needs_a_person() {
+            Standing::Refused
+        } else {
+            Standing::Served
+        };
+        let again_at = now + pause_after(&fault, in_a_row);
+        self.failure = Some(Failure {
+            fault,
+            again_at,
+            in_a_row,
+        });
+    }
+
+    /// Whether anything changed: a refusal of a token that is no longer held is old news.
+    fn refuse(&mut self, token: &Arc<AccessToken>, errcode: i64, now: Instant) -> bool {
+        if !self
+            .token
+            .as_ref()
+            .is_some_and(|held| Arc::ptr_eq(held, token))
+        {
+            return false;
+        }
+        self.token = None;
+        let proven = token.proven.load(Ordering::Relaxed);
+        let in_a_row = 1 + self
+            .refused
+            .as_ref()
+            .filter(|_| !proven)
+            .map_or(0, |last| last.in_a_row);
+        self.refused = Some(Refused {
+            secret: token.secret.clone(),
+            errcode,
+            in_a_row,
+        });
+        if in_a_row > 1 {
+            // The token that replaced a refused one is refused as well: a third will not help.
+            self.fail(Fault::Refused { errcode }, now);
+        }
+        true
+    }
+}
+
+/// How long to let WeCom be, after so many failures of this kind in a row.
+fn pause_after(fault: &Fault, in_a_row: u32) -> Duration {
+    let (first, longest) = match fault {
+        Fault::RateLimited { .. } => (Duration::from_secs(60), Duration::from_secs(60)),
+        fault if fault.needs_a_person() => (Duration::from_secs(5), Duration::from_secs(600)),
+        _ => (Duration::from_millis(500), Duration::from_secs(10)),
+    };
+    let doubled = 2_u32.saturating_pow(in_a_row.saturating_sub(1));
+    first.saturating_mul(doubled).min(longest)
+}
+
+fn granted(object: &Map<String, Value>, asked_at: Instant) -> Result<AccessToken, Fault> {
+    let incomplete = |name| Fault::Garbled(Garbled::Incomplete(name));
+    let text = object
+        .get("access_token")
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty());
+    let seconds =
+        reply::number(object, "expires_in").and_then(|seconds| u64::try_from(seconds).ok());
+    let life = Duration::from_secs(seconds.ok_or(incomplete("expires_in"))?);
+    let life = life.clamp(LIFE_MIN, LIFE_MAX);
+    let margin = (life / 20).min(MARGIN_MAX);
+    Ok(AccessToken {
+        secret: text.ok_or(incomplete("access_token"))?.into(),
+        renew_at: asked_at + life * 4 / 5,
+        unusable_at: asked_at + (life - margin),
+        proven: AtomicBool::new(false),
+    })
+}
+
+/// What an errcode means here. The question is ours alone: no caller can have asked it wrongly.
+fn fault(errcode: i64) -> Fault {
+    match Class::of(errcode).fault(errcode) {
+        Fault::Rejected { errcode } => Fault::Unknown { errcode },
+        fault => fault,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REFUSED: Fault = Fault::Refused { errcode: 40001 };
+    const BROKEN: Fault = Fault::Unavailable { errcode: None };
+
+    #[test]
+    fn pauses_grow_with_each_failure_up_to_a_longest() {
+        let slow_down = Fault::RateLimited {
+            errcode: Some(45009),
+            pause: Duration::from_secs(60),
+        };
+        for (fault, in_a_row, pause_ms) in [
+            (&REFUSED, 1, 5_000),
+            (&REFUSED, 2, 10_000),
+            (&REFUSED, 7, 320_000),
+            (&REFUSED, 8, 600_000),
+            (&REFUSED, u32::MAX, 600_000),
+            (&BROKEN, 1, 500),
+            (&BROKEN, 5, 8_000),
+            (&BROKEN, 6, 10_000),
+            (&slow_down, 1, 60_000),
+            (&slow_down, 9, 60_000),
+        ] {
+            let pause = Duration::from_millis(pause_ms);
+            assert_eq!(
+                pause_after(fault, in_a_row),
+                pause,
+                "{fault} for the {in_a_row}th time"
+            );
+        }
+    }
+
+    fn token(text: &str, now: Instant) -> AccessToken {
+        let object = serde_json::json!({"access_token": text, "expires_in": "7200"});
+        granted(object.as_object().expect("an object"), now).expect("a token")
+    }
+
+    fn usable(state: &State, now: Instant) -> Option<String> {
+        let known = state.known(now)?.ok()?;
+        Some(known.reveal().to_owned())
+    }
+
+    #[test]
+    fn a_token_is_renewed_after_four_fifths_and_unused_in_its_last_minute() {
+        let now = Clock::of_the_machine().now();
+        let mut state = State::default();
+        state.accept(token("t1", now), now);
+
+        assert_eq!(state.due(), Some(now + Duration::from_secs(5_760)));
+        assert_eq!(
+            usable(&state, now + Duration::from_secs(7_139)),
+            Some("t1".to_owned())
+        );
+        assert_eq!(usable(&state, now + Duration::from_secs(7_140)), None);
+    }
+
+    #[test]
+    fn a_late_refusal_of_an_old_token_leaves_the_new_one_alone() {
+        let now = Clock::of_the_machine().now();
+        let mut state = State::default();
+        state.accept(token("t1", now), now);
+        let old = state.token.clone().expect("a token");
+
+        assert!(state.refuse(&old, 40014, now));
+        state.accept(token("t2", now), now);
+        assert!(!state.refuse(&old, 40014, now));
+
+        assert_eq!(usable(&state, now), Some("t2".to_owned()));
+    }
+
+    #[test]
+    fn a_refused_token_that_is_given_again_is_a_failure() {
+        let now = Clock::of_the_machine().now();
+        let mut state = State::default();
+        state.accept(token("t1", now), now);
+        let held = state.token.clone().expect("a token");
+        held.accepted();
+
+        state.refuse(&held, 42001, now);
+        state.accept(token("t1", now), now);
+
+        let fault = state.known(now).expect("known").expect_err("a failure");
+        assert_eq!(fault, Fault::Refused { errcode: 42001 });
+        assert_eq!(state.standing, Standing::Refused);
+    }
+
+    #[test]
+    fn a_second_token_refused_without_ever_being_accepted_ends_the_asking() {
+        let now = Clock::of_the_machine().now();
+        let mut state = State::default();
+        for text in ["t1", "t2"] {
+            assert!(state.known(now).is_none(), "{text} is worth asking for");
+            state.accept(token(text, now), now);
+            let held = state.token.clone().expect("a token");
+            state.refuse(&held, 40014, now);
+        }
+
+        assert!(state.known(now).is_some_and(|known| known.is_err()));
+        assert_eq!(state.due(), Some(now + Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn a_failed_renewal_leaves_the_old_token_in_use() {
+        let now = Clock::of_the_machine().now();
+        let mut state = State::default();
+        state.accept(token("t1", now), now);
+
+        state.fail(BROKEN, now);
+
+        assert_eq!(usable(&state, now), Some("t1".to_owned()));
+        assert_eq!(state.due(), Some(now + Duration::from_millis(500)));
+    }
+
+    #[test]
+    fn a_grant_without_a_token_or_a_lifetime_is_garbled() {
+        let now = Clock::of_the_machine().now();
+        for object in [
+            serde_json::json!({"expires_in": 7200}),
+            serde_json::json!({"access_token": "", "expires_in": 7200}),
+            serde_json::json!({"access_token": "t1"}),
+            serde_json::json!({"access_token": "t1", "expires_in": -1}),
+        ] {
+            let object = object.as_object().expect("an object");
+            assert!(
+                matches!(granted(object, now), Err(Fault::Garbled(_))),
+                "{object:?}"
+            );
+        }
+    }
+}
