@@ -15,11 +15,14 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::OnceLock;
+use std::sync::PoisonError;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::task::Context;
 use std::task::Poll;
+use std::task::Waker;
 use std::task::ready;
 use std::time::Duration;
 
@@ -53,6 +56,9 @@ const LINGER_BYTES_MAX: usize = 1024 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Connection {
     under_way: AtomicUsize,
+    /// Who reads the connection, and was told to wait until its request is answered. Held only to
+    /// be replaced.
+    reader: Mutex<Option<Waker>>,
     verdict: OnceLock<Verdict>,
 }
 
@@ -67,9 +73,23 @@ impl Connection {
         self.under_way.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Notes that it has been answered.
+    /// Notes that it has been answered: the next head may be let in.
     pub(super) fn end(&self) {
         self.under_way.fetch_sub(1, Ordering::AcqRel);
+        let reader = self
+            .reader
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    /// Has `reader` woken when the request under way is answered.
+    fn wake_when_answered(&self, reader: &Waker) {
+        let mut waiting = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        *waiting = Some(reader.clone());
     }
 
     fn is_busy(&self) -> bool {
@@ -168,6 +188,7 @@ impl<S: AsyncRead + Unpin> Gate<S> {
                 self.vetted = self.inbox.len();
             }
         }
+        self.phase = Phase::Answer;
         self.connection.begin();
     }
 
@@ -244,6 +265,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
+            if self.connection.is_busy() {
+                self.connection.wake_when_answered(context.waker());
+            }
+            // Only now: a request that was answered in between is seen here, or wakes us.
             self.vet();
             if self.vetted > 0 {
                 self.deliver(into);

@@ -172,7 +172,10 @@ impl Withheld {
             }
         }
         if reveal.shows(Part::Extra) {
-            let seen = self.extra.iter().filter(|(path, _)| may_see(reveal, path));
+            let seen = self
+                .extra
+                .iter()
+                .filter(|(path, value)| may_see(reveal, path, value));
             let extra = seen
                 .map(|(path, value)| (path.clone(), value.clone()))
                 .collect();
@@ -205,18 +208,31 @@ impl std::fmt::Debug for Withheld {
     }
 }
 
-/// Whether somebody who may see `extra` may see what stands in it under this path. A password that
-/// came in a shape its key cannot hold stands there too, and is no less a password.
-fn may_see(reveal: Reveal, path: &str) -> bool {
-    let secret = path == "settings"
-        || path.starts_with("settings#")
-        || path.starts_with("settings.password")
-        || path.starts_with("settings.host_key");
-    let phone = path.strip_prefix("guests").is_some_and(|below| {
-        let guest_whole = !below.contains('.');
-        guest_whole || below.contains(".phone_number")
-    });
+/// Whether somebody who may see `extra` may see this in it. A password that came in a shape its key
+/// cannot hold stands there too, and is no less a password; nor is one that stands somewhere else.
+fn may_see(reveal: Reveal, path: &str, value: &Value) -> bool {
+    let whole = |name| {
+        path.strip_prefix(name)
+            .is_some_and(|rest| !rest.contains('.'))
+    };
+    let secret = names_any(path, value, &["password", "host_key"]) || whole("settings");
+    let phone = names_any(path, value, &["phone_number"]) || whole("guests");
     (reveal.shows(Part::Secrets) || !secret) && (reveal.shows(Part::Phones) || !phone)
+}
+
+/// Whether a value stands under one of these names, or has one of them in it.
+fn names_any(path: &str, value: &Value, names: &[&str]) -> bool {
+    let in_path = path
+        .split(['.', '[', '#'])
+        .any(|segment| names.contains(&segment));
+    let in_value = match value {
+        Value::Array(items) => items.iter().any(|item| names_any("", item, names)),
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(name, field)| names_any(name, field, names)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    };
+    in_path || in_value
 }
 
 /// Bytes that a value in `extra` takes, roughly: a map's nodes and a text's header included.

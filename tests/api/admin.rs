@@ -1,0 +1,97 @@
+//! What operators are told.
+
+use std::time::Duration;
+
+use wecom_meeting_proxy::clock::Clock;
+use wecom_simulator::Api;
+use wecom_simulator::Simulator;
+use wecom_simulator::Trouble;
+use wecom_simulator::World;
+
+use crate::house::House;
+
+async fn ready(house: &House) -> u16 {
+    house.ask_operator("/readyz").await.status.as_u16()
+}
+
+async fn house_in_trouble(trouble: Trouble) -> House {
+    let wecom = Simulator::start(World::empty()).await.expect("a simulator");
+    wecom.set_trouble(Api::GetToken, trouble);
+    let clock = Clock::standing_at("2026-03-02T09:00:00Z".parse().expect("a time"));
+    House::around(wecom, &[], clock)
+}
+
+#[tokio::test]
+async fn it_is_alive_whatever_becomes_of_wecom() {
+    let house = house_in_trouble(Trouble::hang()).await;
+
+    assert_eq!(house.ask_operator("/livez").await.status, 200);
+    assert_eq!(ready(&house).await, 503);
+    assert_eq!(
+        house.ask_operator("/").await.outcome(),
+        (404, "no_such_route".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn it_is_ready_once_a_token_was_had_and_stays_so_through_an_outage() {
+    let house = House::open().await;
+    house
+        .until("it is ready", async |house| ready(house).await == 200)
+        .await;
+
+    house.wecom.set_trouble(Api::GetToken, Trouble::status(503));
+    house.wecom.set_trouble(Api::GetInfo, Trouble::status(503));
+    house.wecom.revoke_tokens();
+    house.get("/meetings/m1").await;
+
+    assert_eq!(ready(&house).await, 200);
+}
+
+#[tokio::test]
+async fn it_is_ready_if_waiting_may_cure_what_keeps_the_token_away() {
+    for trouble in [
+        Trouble::status(503),
+        Trouble::errcode(-1),
+        Trouble::errcode(45009),
+        Trouble::reset(),
+    ] {
+        let case = format!("{trouble:?}");
+        let house = house_in_trouble(trouble).await;
+        house
+            .until(&case, async |house| ready(house).await == 200)
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn it_is_not_ready_while_a_person_must_act_and_ready_when_one_has() {
+    for errcode in [40001, 40013, 60020] {
+        let house = house_in_trouble(Trouble::errcode(errcode)).await;
+        let refused = async |house: &House| {
+            let reply = house.ask_operator("/readyz").await;
+            reply.status == 503 && reply.text.contains("until a person acts")
+        };
+        house.until("it is refused", refused).await;
+
+        house.wecom.clear_troubles();
+        house.advance(Duration::from_secs(5));
+        house
+            .until("it is ready", async |house| ready(house).await == 200)
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn it_is_not_ready_from_the_announcement_of_its_end_on_and_still_serves_for_a_while() {
+    let house = House::with(&[("server.drain_delay", "30s")]).await;
+    house.given_meeting("m1", "446153273", "Standup");
+    house
+        .until("it is ready", async |house| ready(house).await == 200)
+        .await;
+
+    house.leave.cancel();
+
+    assert_eq!(ready(&house).await, 503);
+    assert_eq!(house.get("/meetings/m1").await.status, 200);
+}

@@ -1,0 +1,226 @@
+//! A house to test: the service as it is, with its doors open, and a WeCom of its own.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::Method;
+use http::StatusCode;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use wecom_meeting_proxy::app::App;
+use wecom_meeting_proxy::clock::Clock;
+use wecom_meeting_proxy::config;
+use wecom_meeting_proxy::config::Sources;
+use wecom_simulator::DEFAULT_CORP_ID;
+use wecom_simulator::DEFAULT_SECRET;
+use wecom_simulator::Meeting;
+use wecom_simulator::Simulator;
+use wecom_simulator::World;
+
+/// Longest wait for anything that should happen at once.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// The service, and what is around it. Closed when dropped.
+pub(crate) struct House {
+    pub(crate) wecom: Simulator,
+    pub(crate) clock: Clock,
+    pub(crate) callers: SocketAddr,
+    pub(crate) operators: SocketAddr,
+    pub(crate) leave: CancellationToken,
+    pub(crate) serving: Option<JoinHandle<()>>,
+    client: reqwest::Client,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("JSON: {self:?}"))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().expect("text"))
+    }
+
+    /// The status, and the code of the problem if it is one.
+    pub(crate) fn outcome(&self) -> (u16, String) {
+        let is_problem = self.header("content-type") == Some("application/problem+json");
+        let code = is_problem.then(|| self.json()["code"].as_str().expect("a code").to_owned());
+        (self.status.as_u16(), code.unwrap_or_default())
+    }
+}
+
+impl House {
+    /// A house with the default settings, and a clock that stands still.
+    pub(crate) async fn open() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// A house with these settings, by key, and a clock that stands still.
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        let morning: Timestamp = "2026-03-02T09:00:00Z".parse().expect("a time");
+        let wecom = Simulator::start(World::empty()).await.expect("a simulator");
+        Self::around(wecom, settings, Clock::standing_at(morning))
+    }
+
+    /// A house with these settings around that WeCom, and that clock.
+    pub(crate) fn around(wecom: Simulator, settings: &[(&str, &str)], clock: Clock) -> Self {
+        let base_url = wecom.base_url();
+        let ours = [
+            ("server.listen", "127.0.0.1:0"),
+            ("admin.listen", "127.0.0.1:0"),
+            ("wecom.base_url", base_url.as_str()),
+        ];
+        let variable = |key: &str| format!("WECOM_PROXY_{}", key.replace('.', "__").to_uppercase());
+        let mut variables: Vec<(OsString, OsString)> = ours
+            .iter()
+            .chain(settings)
+            .map(|(key, value)| (variable(key).into(), (*value).into()))
+            .collect();
+        if !settings
+            .iter()
+            .any(|(key, _)| key.starts_with("wecom.apps"))
+        {
+            variables.push(("WECOM_CORP_ID".into(), DEFAULT_CORP_ID.into()));
+            variables.push(("WECOM_SECRET".into(), DEFAULT_SECRET.into()));
+        }
+        let checked = config::load(&Sources {
+            file: None,
+            variables,
+        })
+        .unwrap_or_else(|faults| panic!("good settings: {faults:?}"));
+        let app = App::open(checked, clock.clone()).expect("open doors");
+        let leave = CancellationToken::new();
+        Self {
+            wecom,
+            clock,
+            callers: app.callers_address(),
+            operators: app.operators_address(),
+            serving: Some(tokio::spawn(app.serve(leave.clone()))),
+            leave,
+            client: reqwest::Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .timeout(SOON)
+                .tls_backend_preconfigured(
+                    wecom_meeting_proxy::tls::for_clients(None).expect("TLS"),
+                )
+                .build()
+                .expect("a client"),
+        }
+    }
+
+    /// Has WeCom know a meeting of that name, number and title, to come.
+    pub(crate) fn given_meeting(&self, id: &str, code: &str, title: &str) {
+        let info = serde_json::json!({"title": title, "status": 1, "meeting_code": code});
+        self.wecom.put_meeting(Meeting::new(id, code, info));
+    }
+
+    /// Turns our clock and WeCom's.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.wecom.advance(by);
+        self.clock.advance(by);
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.send(Method::GET, path, &[]).await
+    }
+
+    pub(crate) async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        self.send(Method::GET, path, headers).await
+    }
+
+    pub(crate) async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Reply {
+        send(&self.client, self.callers, method, path, headers).await
+    }
+
+    pub(crate) async fn ask_operator(&self, path: &str) -> Reply {
+        send(&self.client, self.operators, Method::GET, path, &[]).await
+    }
+
+    /// A request under way, that needs no house any more.
+    pub(crate) fn asking(&self, path: &str) -> impl Future<Output = Reply> + Send + use<> {
+        let (client, callers, path) = (self.client.clone(), self.callers, path.to_owned());
+        async move { send(&client, callers, Method::GET, &path, &[]).await }
+    }
+
+    /// Sends all of these at once, each on a connection of its own if need be.
+    pub(crate) async fn get_at_once(&self, paths: impl IntoIterator<Item = String>) -> Vec<Reply> {
+        let asking: tokio::task::JoinSet<_> =
+            paths.into_iter().map(|path| self.asking(&path)).collect();
+        asking.join_all().await
+    }
+
+    /// What comes back for these bytes, up to the end of the connection.
+    pub(crate) async fn say(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.callers)
+            .await
+            .expect("a connection");
+        stream.write_all(bytes).await.expect("sent");
+        let mut heard = Vec::new();
+        let hearing = tokio::time::timeout(SOON, stream.read_to_end(&mut heard)).await;
+        hearing
+            .expect("the connection is closed in time")
+            .expect("read");
+        String::from_utf8(heard).expect("text")
+    }
+
+    /// Waits until something is so that happens in the background.
+    pub(crate) async fn until(&self, what: &str, mut is_so: impl AsyncFnMut(&Self) -> bool) {
+        let deadline = tokio::time::Instant::now() + SOON;
+        while !is_so(self).await {
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "in vain waited until {what}"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        if let Some(serving) = &self.serving {
+            serving.abort();
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a caller of ours, not one of WeCom"
+)]
+async fn send(
+    client: &reqwest::Client,
+    to: SocketAddr,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Reply {
+    let mut request = client.request(method, format!("http://{to}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = request.send().await.expect("an answer");
+    let (status, headers) = (response.status(), response.headers().clone());
+    Reply {
+        status,
+        headers,
+        text: response.text().await.expect("a body"),
+    }
+}

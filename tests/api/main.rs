@@ -1,0 +1,20 @@
+//! The whole house, tested through its doors, with a WeCom behind it that counts what it is asked.
+
+#[cfg(test)]
+mod access;
+#[cfg(test)]
+mod admin;
+#[cfg(test)]
+mod caching;
+#[cfg(test)]
+mod connections;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod house;
+#[cfg(test)]
+mod meetings;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod tokens;
