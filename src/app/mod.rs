@@ -62,6 +62,9 @@ impl App {
         if config.server.tls.is_some() {
             return Err(OpenError::NotSupported("server.tls"));
         }
+        if config.access.callers.iter().any(|caller| caller.requests_per_second.is_some()) {
+            tracing::warn!("access.callers: requests_per_second is not enforced by this version");
+        }
         let questions = TaskTracker::new();
         let wecom = WeCom::new(&config.wecom, apps, &clock).map_err(OpenError::WeCom)?;
         let load = Load {

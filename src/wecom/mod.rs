@@ -190,7 +190,13 @@ impl WeCom {
             Ok(Some(errcode)) => match Class::of(errcode) {
                 Class::Token => return Attempt::TokenRefused { errcode },
                 Class::Absent(absence) => Err(Absent { absence, errcode }),
-                class => return Attempt::Done(Err(class.fault(errcode))),
+                class @ (Class::Busy
+                | Class::Concurrency
+                | Class::Configuration
+                | Class::Rate
+                | Class::Rejected
+                | Class::Size
+                | Class::Unknown) => return Attempt::Done(Err(class.fault(errcode))),
             },
         };
         token.accepted();

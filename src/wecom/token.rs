@@ -316,8 +316,13 @@ impl State {
 fn pause_after(fault: &Fault, in_a_row: u32) -> Duration {
     let (first, longest) = match fault {
         Fault::RateLimited { .. } => (Duration::from_secs(60), Duration::from_secs(60)),
-        fault if fault.needs_a_person() => (Duration::from_secs(5), Duration::from_secs(600)),
-        _ => (Duration::from_millis(500), Duration::from_secs(10)),
+        Fault::Refused { .. } => (Duration::from_secs(5), Duration::from_secs(600)),
+        Fault::Garbled(_)
+        | Fault::NoSuchApp
+        | Fault::Rejected { .. }
+        | Fault::TimedOut
+        | Fault::Unavailable { .. }
+        | Fault::Unknown { .. } => (Duration::from_millis(500), Duration::from_secs(10)),
     };
     let doubled = 2_u32.saturating_pow(in_a_row.saturating_sub(1));
     first.saturating_mul(doubled).min(longest)
@@ -337,16 +342,18 @@ fn granted(object: &Map<String, Value>, asked_at: Instant) -> Result<AccessToken
     Ok(AccessToken {
         secret: text.ok_or(incomplete("access_token"))?.into(),
         renew_at: asked_at + life * 4 / 5,
-        unusable_at: asked_at + (life - margin),
+        unusable_at: asked_at + life.saturating_sub(margin),
         proven: AtomicBool::new(false),
     })
 }
 
 /// What an errcode means here. The question is ours alone: no caller can have asked it wrongly.
 fn fault(errcode: i64) -> Fault {
-    match Class::of(errcode).fault(errcode) {
-        Fault::Rejected { errcode } => Fault::Unknown { errcode },
-        fault => fault,
+    let class = Class::of(errcode);
+    if class == Class::Rejected {
+        Fault::Unknown { errcode }
+    } else {
+        class.fault(errcode)
     }
 }
 

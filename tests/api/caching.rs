@@ -65,7 +65,7 @@ async fn an_answer_is_asked_for_again_when_its_lifetime_has_passed() {
 
         house.wecom.reset_counters();
         house.get(&path).await;
-        house.advance(Duration::from_secs(lifetime_s) - Duration::from_millis(1));
+        house.advance(Duration::from_millis(lifetime_s * 1_000 - 1));
         house.get(&path).await;
         assert_eq!(
             house.wecom.hits().get_info,

@@ -159,8 +159,8 @@ async fn a_wecom_that_is_down_is_asked_for_a_token_ever_more_seldom() {
     let clock = Clock::standing_at("2026-03-02T09:00:00Z".parse().expect("a time"));
     let house = House::around(wecom, &[], clock);
 
-    let mut asked = 1;
-    for pause_ms in [500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000] {
+    let pauses_ms = [500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000];
+    for (asked, pause_ms) in (1..).zip(pauses_ms) {
         house
             .until("it was asked", async |house| {
                 house.wecom.hits().gettoken == asked
@@ -182,7 +182,6 @@ async fn a_wecom_that_is_down_is_asked_for_a_token_ever_more_seldom() {
             "before {pause_ms} ms have passed"
         );
         house.clock.advance(Duration::from_millis(1));
-        asked += 1;
     }
 }
 

@@ -29,6 +29,7 @@ pub(super) struct Fields {
 }
 
 /// Our word for something, and the number WeCom sent for it.
+#[derive(Clone, Copy)]
 pub(super) struct Coded<W> {
     pub(super) word: Option<W>,
     pub(super) code: Option<i64>,
@@ -134,9 +135,12 @@ impl Fields {
 
     /// A list of texts.
     pub(super) fn texts(&mut self, name: &str) -> Vec<String> {
-        self.list(name, |_, value| match value {
-            Value::String(text) => Ok(text),
-            other => Err(other),
+        self.list(name, |_, value| {
+            if let Value::String(text) = value {
+                Ok(text)
+            } else {
+                Err(value)
+            }
         })
     }
 
@@ -148,18 +152,24 @@ impl Fields {
     /// An object.
     pub(super) fn object(&mut self, name: &str) -> Option<Fields> {
         let path = self.path_of(name);
-        let fields = self.take_owned(name, |value| match value {
-            Value::Object(object) => Ok(object),
-            other => Err(other),
+        let fields = self.take_owned(name, |value| {
+            if let Value::Object(object) = value {
+                Ok(object)
+            } else {
+                Err(value)
+            }
         })?;
         Some(Self::below(path, fields))
     }
 
     /// A list of objects.
     pub(super) fn objects(&mut self, name: &str) -> Vec<Fields> {
-        self.list(name, |path, value| match value {
-            Value::Object(object) => Ok(Self::below(path, object)),
-            other => Err(other),
+        self.list(name, |path, value| {
+            if let Value::Object(object) = value {
+                Ok(Self::below(path, object))
+            } else {
+                Err(value)
+            }
         })
     }
 
@@ -181,7 +191,7 @@ impl Fields {
         } = self;
         for (name, value) in unread.into_iter().chain(odd_items) {
             if !value.is_null() {
-                keep(extra, join(&path, &name), value);
+                keep(extra, &join(&path, &name), value);
             }
         }
     }
@@ -264,16 +274,14 @@ fn join(path: &str, name: &str) -> String {
 
 /// Keeps a value under its path. A name with a dot in it can look like another's path: the second
 /// to come is then told apart by a number, as it must not push out the first.
-fn keep(extra: &mut Extra, path: String, value: Value) {
-    if !extra.contains_key(&path) {
-        extra.insert(path, value);
-        return;
-    }
-    let mut number = 2_u64;
-    while extra.contains_key(&format!("{path}#{number}")) {
+fn keep(extra: &mut Extra, path: &str, value: Value) {
+    let mut free = path.to_owned();
+    let mut number = 1_u64;
+    while extra.contains_key(&free) {
         number += 1;
+        free = format!("{path}#{number}");
     }
-    extra.insert(format!("{path}#{number}"), value);
+    extra.insert(free, value);
 }
 
 fn as_number(value: &Value) -> Option<i64> {

@@ -267,10 +267,11 @@ fn reminders(
         rule = repeats.then(|| recurrence(&mut fields));
         fields.finish(extra);
     }
-    let any_sent = before_start.is_some() || scope.word.is_some();
+    let Scope { word, code } = scope;
+    let any_sent = before_start.is_some() || word.is_some();
     let reminders = any_sent.then(|| Reminders {
-        scope: scope.word,
-        scope_code: scope.code,
+        scope: word,
+        scope_code: code,
         before_start_seconds: before_start.unwrap_or_default(),
     });
     (reminders, rule)

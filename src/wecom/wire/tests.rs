@@ -455,11 +455,10 @@ fn leaves<'a>(value: &'a Value, under: Option<&[&str]>, found: &mut Vec<&'a Valu
                 leaves(field, inside, found);
             }
         }
-        Value::Null => {}
         Value::Bool(_) | Value::Number(_) | Value::String(_) if under.is_none() => {
-            found.push(value)
+            found.push(value);
         }
-        Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
     }
 }
 
