@@ -188,10 +188,10 @@ impl Tree {
     /// An element leaves an empty table in its place, which is all defaults, so that the others keep
     /// theirs. Where even that does not fit, as in a list of texts, it goes for good the next time.
     pub(super) fn take_out(&mut self, path: &[Step]) -> bool {
-        let Some((last, parent)) = path.split_last() else {
+        let Some((step, parent)) = path.split_last() else {
             return false;
         };
-        let index = match last {
+        let index = match step {
             Step::Element(index) => *index,
             Step::Key(key) => {
                 let table = self.table_mut(parent);
