@@ -58,8 +58,11 @@ enum Command {
 
 #[derive(Args, Default)]
 struct SettingsArgs {
-    /// The settings file [default: $WECOM_PROXY_CONFIG, else config.toml if it is there]
-    #[arg(long, value_name = "FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "The settings file [default: $WECOM_PROXY_CONFIG, else config.toml if it is there]"
+    )]
     config: Option<PathBuf>,
 }
 
@@ -188,8 +191,8 @@ fn hash_key() -> ExitCode {
         return FAILED;
     }
     // A newline is what a shell puts after a line, not part of the key.
-    let key = key.strip_suffix(b"\n").unwrap_or(&key);
-    let key = key.strip_suffix(b"\r").unwrap_or(key);
+    let newline = key.strip_suffix(b"\r\n").or(key.strip_suffix(b"\n"));
+    let key = newline.unwrap_or(&key);
     if key.is_empty() {
         complain("the key is empty");
         return ExitCode::from(MISUSED);

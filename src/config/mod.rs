@@ -3,6 +3,7 @@
 //! Everything that is wrong is found at once, each fault with its key and its place. The only room
 //! that reads the environment; no room below knows that it exists.
 
+mod shape;
 mod tree;
 
 #[cfg(test)]
@@ -11,15 +12,16 @@ mod tests;
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use toml::Value;
 
+use self::shape::shape;
 use self::tree::CONFIG_FILE;
+use self::tree::Step;
 use self::tree::Tree;
+use self::tree::is_within;
 use crate::http;
 use crate::http::Access;
 use crate::logging;
@@ -87,8 +89,8 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Where settings are read from.
-#[derive(Clone, Debug, Default)]
+/// Where settings are read from. Does not print itself: a variable may hold a secret.
+#[derive(Clone, Default)]
 pub struct Sources {
     /// The file, if somebody names one.
     pub file: Option<PathBuf>,
@@ -117,31 +119,44 @@ impl Sources {
         found.map(|(_, value)| value)
     }
 
-    /// The file to read: the one that is named, or else the default one, if it is there.
-    fn file(&self) -> Option<PathBuf> {
-        let named = self
-            .file
-            .clone()
-            .or_else(|| self.variable(CONFIG_FILE).map(PathBuf::from));
-        named.or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists()))
+    /// The file to read: the one that is named, or else the default one, if it is there. With it,
+    /// where it was named, if that was in the environment.
+    fn file(&self) -> Option<(PathBuf, Option<Place>)> {
+        if let Some(file) = &self.file {
+            return Some((file.clone(), None));
+        }
+        if let Some(file) = self.variable(CONFIG_FILE) {
+            let place = Place::Environment(CONFIG_FILE.to_owned());
+            return Some((file.into(), Some(place)));
+        }
+        let default = PathBuf::from(DEFAULT_FILE);
+        default.exists().then_some((default, None))
     }
 
-    fn tree(&self) -> Result<Tree, Vec<Fault>> {
-        let mut tree = match self.file() {
-            Some(file) => Tree::of_file(&file, &read(&file)?)?,
-            None => Tree::default(),
+    /// What the file says.
+    fn ground(&self) -> Result<Tree, Vec<Fault>> {
+        let Some((file, place)) = self.file() else {
+            return Ok(Tree::default());
         };
-        let mut faults = self.overlay_one_app(&mut tree);
-        faults.extend(tree.overlay(&self.variables));
-        if faults.is_empty() {
-            Ok(tree)
-        } else {
-            Err(faults)
-        }
+        let text = std::fs::read_to_string(&file).map_err(|error| {
+            vec![Fault {
+                key: None,
+                place,
+                why: format!("read {}: {error}", file.display()),
+            }]
+        })?;
+        Tree::of_file(&file, &text)
+    }
+
+    /// Lays on top what the environment says.
+    fn overlay(&self, tree: &mut Tree) -> Vec<Fault> {
+        let mut faults = tree.overlay(&self.variables);
+        faults.extend(self.overlay_one_app(tree));
+        faults
     }
 
     /// The three variables that are enough where there is one app: they make it, or override what
-    /// the file says of it.
+    /// is said of it elsewhere.
     fn overlay_one_app(&self, tree: &mut Tree) -> Vec<Fault> {
         const VARIABLES: [(&str, &str); 3] = [
             ("WECOM_CORP_ID", "corp_id"),
@@ -160,7 +175,8 @@ impl Sources {
             place: Some(Place::Environment(variable.to_owned())),
             why: why.to_owned(),
         };
-        match tree.length("wecom.apps") {
+        let key = |key: &str| Step::Key(key.to_owned());
+        match tree.length(&[key("wecom"), key("apps")]) {
             0 => {
                 let name = Value::from(DEFAULT_APP);
                 if let Err(why) = tree.set(&["wecom", "apps", "0", "name"], name, first) {
@@ -176,8 +192,9 @@ impl Sources {
             }
         }
         if given.iter().any(|(_, key, _)| key.starts_with("secret")) {
-            tree.remove("wecom.apps[0].secret");
-            tree.remove("wecom.apps[0].secret_file");
+            for secret in ["secret", "secret_file"] {
+                tree.take_out(&[key("wecom"), key("apps"), Step::Element(0), key(secret)]);
+            }
         }
         let set = |(variable, key, value): (&str, &str, &OsString)| {
             let set = value.to_str().ok_or("is not UTF-8").and_then(|value| {
@@ -191,21 +208,38 @@ impl Sources {
 
 /// Reads and validates all settings, or tells every fault. Reads files; asks nobody.
 pub fn load(sources: &Sources) -> Result<Checked, Vec<Fault>> {
-    let mut tree = sources.tree()?;
-    let (config, mut faults) = shape::<Config>(&mut tree);
-    let Some(config) = config else {
-        return Err(faults);
+    let ground = sources.ground();
+    let (mut tree, unreadable) = match ground {
+        Ok(tree) => (tree, Vec::new()),
+        Err(faults) => (Tree::default(), faults),
     };
-    let (checked, flaws) = config.check();
-    faults.extend(flaws.into_iter().map(|Flaw { key, why }| Fault {
-        place: tree.place(&key).cloned(),
-        key: Some(key),
-        why,
-    }));
-    match checked {
-        Some(checked) if faults.is_empty() => Ok(checked),
-        _ => Err(faults),
+    let mut faults = sources.overlay(&mut tree);
+    if !unreadable.is_empty() {
+        // What the file says is not known: whatever else seems to be missing may stand in it.
+        faults.extend(unreadable);
+        return Err(faults);
     }
+    let (config, misshapen) = shape::<Config>(&mut tree);
+    faults.extend(misshapen);
+    let (checked, flaws) = config.map_or((None, Vec::new()), Config::check);
+    let news: Vec<_> = flaws
+        .into_iter()
+        .filter(|flaw| !follows(flaw, &faults))
+        .map(|Flaw { key, why }| Fault {
+            place: tree.place(&key).cloned(),
+            key: Some(key),
+            why,
+        })
+        .collect();
+    faults.extend(news);
+    faults.sort_by(|one, other| one.place.cmp(&other.place));
+    checked.filter(|_| faults.is_empty()).ok_or(faults)
+}
+
+/// Whether a flaw only says again what is wrong already: what could not be read is missing, too.
+fn follows(flaw: &Flaw, faults: &[Fault]) -> bool {
+    let mut keys = faults.iter().filter_map(|fault| fault.key.as_deref());
+    keys.any(|key| is_within(&flaw.key, key) || is_within(key, &flaw.key))
 }
 
 /// Where operators come in, whatever is wrong with the other settings: for the health check.
@@ -215,55 +249,10 @@ pub fn admin_address(sources: &Sources) -> SocketAddr {
     struct Admin {
         admin: http::AdminSettings,
     }
-    let mut tree = sources.tree().unwrap_or_default();
+    let mut tree = sources.ground().unwrap_or_default();
+    sources.overlay(&mut tree);
     let (settings, _) = shape::<Admin>(&mut tree);
     settings.unwrap_or_default().admin.listen
-}
-
-fn read(file: &Path) -> Result<String, Vec<Fault>> {
-    std::fs::read_to_string(file).map_err(|error| {
-        let why = format!("read {}: {error}", file.display());
-        vec![Fault {
-            key: None,
-            place: None,
-            why,
-        }]
-    })
-}
-
-/// Gives the tree the shape of `T`. What does not fit is reported and taken out, and the rest is
-/// tried again: so one fault does not hide the next.
-fn shape<T: DeserializeOwned>(tree: &mut Tree) -> (Option<T>, Vec<Fault>) {
-    let mut faults = Vec::new();
-    loop {
-        let error = match serde_path_to_error::deserialize(Value::Table(tree.root.clone())) {
-            Ok(settings) => return (Some(settings), faults),
-            Err(error) => error,
-        };
-        let path = error.path().to_string();
-        if tree.reread(&path) {
-            continue;
-        }
-        faults.push(Fault {
-            place: tree.place(&path).cloned(),
-            why: plain_words(error.inner().message()),
-            key: Some(path.clone()),
-        });
-        if !tree.remove(&path) {
-            return (None, faults);
-        }
-    }
-}
-
-/// What is wrong, in words for a person. Does not quote the value: it may be a secret.
-fn plain_words(message: &str) -> String {
-    if message.starts_with("unknown field") {
-        return message.replacen("unknown field", "unknown key", 1);
-    }
-    match message.split_once(", expected ") {
-        Some((what, expected)) if what.starts_with("invalid ") => format!("must be {expected}"),
-        _ => message.to_owned(),
-    }
 }
 
 impl Config {
@@ -274,6 +263,7 @@ impl Config {
             flaws.extend(found.into_iter().map(|flaw| flaw.below(room)));
         };
         note("log", self.log.flaws());
+        note("admin", self.admin.flaws(self.server.listen));
         if let Some(tls) = &self.server.tls {
             note("server.tls", tls.flaws());
         }

@@ -2,8 +2,10 @@
 //! it stands.
 //!
 //! A file is the ground, the environment lies on top. Nothing here knows which settings there are.
+//! Nothing here prints itself either: a tree holds secrets in the clear.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::ops::Range;
@@ -29,7 +31,7 @@ pub(super) const CONFIG_FILE: &str = "WECOM_PROXY_CONFIG";
 const INDEX_MAX: usize = 999;
 
 /// Where a setting was written.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Place {
     /// In a variable of the environment.
     Environment(String),
@@ -46,11 +48,25 @@ impl fmt::Display for Place {
     }
 }
 
+/// A step on the way to a key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Step {
+    /// To an element of a list, counted from 0.
+    Element(usize),
+    /// To a key of a table.
+    Key(String),
+}
+
 /// The settings as they were written.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Tree {
     pub(super) root: Table,
     places: BTreeMap<String, Place>,
+    /// Elements that were taken out and have an empty table in their place.
+    stand_ins: BTreeSet<String>,
+    /// How many elements a list has lost. Always the first that were wrong, as a list is read in
+    /// order: so an element that is wrong now stood that much further back.
+    lost: BTreeMap<String, usize>,
 }
 
 impl Tree {
@@ -73,37 +89,35 @@ impl Tree {
             places.insert(path.to_owned(), place);
         };
         visit_table("", spanned.get_ref(), &mut note);
-        Ok(Self { root, places })
+        Ok(Self {
+            root,
+            places,
+            ..Self::default()
+        })
     }
 
     /// Lays the environment on top. A variable that is none of ours is passed over.
     pub(super) fn overlay(&mut self, variables: &[(OsString, OsString)]) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        for (name, value) in variables {
-            let Some(name) = name.to_str().filter(|&name| name != CONFIG_FILE) else {
-                continue;
-            };
-            let Some(path) = name.strip_prefix(PREFIX) else {
-                continue;
-            };
-            let path = path.to_ascii_lowercase();
+        let ours = variables.iter().filter_map(|(name, value)| {
+            let name = name.to_str().filter(|&name| name != CONFIG_FILE)?;
+            let path = name.strip_prefix(PREFIX)?.to_ascii_lowercase();
+            Some((name, path, value))
+        });
+        let mut ours: Vec<_> = ours.collect();
+        // A process is given its variables in any order, and a list grows from its first element.
+        ours.sort_by_cached_key(|(_, path, _)| in_order(path));
+        let set = |(name, path, value): (&str, String, &OsString)| {
             let set = value.to_str().ok_or("is not UTF-8").and_then(|value| {
-                self.set(
-                    &path.split("__").collect::<Vec<_>>(),
-                    Value::from(value),
-                    name,
-                )
+                let path: Vec<_> = path.split("__").collect();
+                self.set(&path, Value::from(value), name)
             });
-            if let Err(why) = set {
-                let place = Some(Place::Environment(name.to_owned()));
-                faults.push(Fault {
-                    key: None,
-                    place,
-                    why: why.to_owned(),
-                });
-            }
-        }
-        faults
+            set.err().map(|why| Fault {
+                key: Some(path.replace("__", ".")),
+                place: Some(Place::Environment(name.to_owned())),
+                why: why.to_owned(),
+            })
+        };
+        ours.into_iter().filter_map(set).collect()
     }
 
     /// Sets one key, making the tables and list elements that lead to it.
@@ -115,23 +129,44 @@ impl Tree {
     ) -> Result<(), &'static str> {
         let (slot, path) = slot(&mut self.root, path)?;
         *slot = value;
+        // What was written below it is no more.
+        self.places.retain(|place, _| !is_within(place, &path));
         self.places
             .insert(path, Place::Environment(variable.to_owned()));
         Ok(())
     }
 
-    /// Where a key was written; or where the nearest one above it was.
+    /// Where a key was written; or something below it; or the nearest above it.
     pub(super) fn place(&self, path: &str) -> Option<&Place> {
-        let above = |at: usize| path.get(..at);
+        let within = || self.places.iter().find(|(place, _)| is_within(place, path));
+        let exact = self.places.get(path);
+        let here = exact.or_else(|| within().map(|(_, place)| place));
         let cuts = path.rmatch_indices(['.', '[']).map(|(at, _)| at);
-        let mut paths = std::iter::once(path).chain(cuts.filter_map(above));
-        paths.find_map(|path| self.places.get(path))
+        let mut above = cuts.filter_map(|at| path.get(..at));
+        here.or_else(|| above.find_map(|path| self.places.get(path)))
+    }
+
+    /// The path of a key as people write it, in the list that they wrote: `wecom.apps[0].name`.
+    pub(super) fn written(&self, path: &[Step]) -> String {
+        let mut written = String::new();
+        for step in path {
+            written = match step {
+                Step::Element(index) => {
+                    let lost = self.lost.get(&written).copied().unwrap_or_default();
+                    format!("{written}[{}]", index + lost)
+                }
+                Step::Key(key) if written.is_empty() => key.clone(),
+                Step::Key(key) => format!("{written}.{key}"),
+            };
+        }
+        written
     }
 
     /// A variable holds text, whatever the setting is. Where text will not do, it is read as TOML:
     /// a number, a boolean, a list. Whether that made something else of it.
-    pub(super) fn reread(&mut self, path: &str) -> bool {
-        if !matches!(self.places.get(path), Some(Place::Environment(_))) {
+    pub(super) fn reread(&mut self, path: &[Step]) -> bool {
+        let written = self.written(path);
+        if !matches!(self.places.get(&written), Some(Place::Environment(_))) {
             return false;
         }
         let Some(Value::String(text)) = self.get_mut(path) else {
@@ -143,79 +178,99 @@ impl Tree {
         }
     }
 
+    /// Whether the element there was taken out before, and has an empty table in its place.
+    pub(super) fn is_stand_in(&self, path: &[Step]) -> bool {
+        self.stand_ins.contains(&self.written(path))
+    }
+
     /// Takes a key out. Whether it was there.
-    pub(super) fn remove(&mut self, path: &str) -> bool {
-        let Some((parent, last)) = split_last(path) else {
+    ///
+    /// An element leaves an empty table in its place, which is all defaults, so that the others keep
+    /// theirs. Where even that does not fit, as in a list of texts, it goes for good the next time.
+    pub(super) fn take_out(&mut self, path: &[Step]) -> bool {
+        let Some((step, parent)) = path.split_last() else {
             return false;
         };
-        match self.get_mut(parent) {
-            None if parent.is_empty() => self.root.remove(last).is_some(),
-            Some(Value::Table(table)) => table.remove(last).is_some(),
-            Some(Value::Array(items)) => {
-                // The others keep their places: an empty table is all defaults.
-                let index = last
-                    .parse()
-                    .ok()
-                    .filter(|&index: &usize| index < items.len());
-                index
-                    .and_then(|index| items.get_mut(index))
-                    .map(|item| {
-                        *item = Value::Table(Table::new());
-                    })
-                    .is_some()
+        let index = match step {
+            Step::Element(index) => *index,
+            Step::Key(key) => {
+                let table = self.table_mut(parent);
+                return table.and_then(|table| table.remove(key)).is_some();
             }
-            _ => false,
+        };
+        let (written, list) = (self.written(path), self.written(parent));
+        let known = self.stand_ins.remove(&written);
+        let Some(Value::Array(items)) = self.get_mut(parent) else {
+            return false;
+        };
+        let Some(item) = items.get_mut(index) else {
+            return false;
+        };
+        if known {
+            items.remove(index);
+            *self.lost.entry(list).or_default() += 1;
+        } else {
+            *item = Value::Table(Table::new());
+            self.stand_ins.insert(written);
         }
+        true
     }
 
     /// How many elements a list has. One that is not there has none.
-    pub(super) fn length(&mut self, path: &str) -> usize {
+    pub(super) fn length(&mut self, path: &[Step]) -> usize {
         self.get_mut(path)
             .and_then(|value| value.as_array())
             .map_or(0, Vec::len)
     }
 
-    fn get_mut(&mut self, path: &str) -> Option<&mut Value> {
-        let mut segments = segments(path);
-        let mut value = self.root.get_mut(segments.next()?)?;
-        for segment in segments {
-            value = match value {
-                Value::Table(table) => table.get_mut(segment)?,
-                Value::Array(items) => items.get_mut(segment.parse::<usize>().ok()?)?,
-                Value::String(_)
-                | Value::Integer(_)
-                | Value::Float(_)
-                | Value::Boolean(_)
-                | Value::Datetime(_) => return None,
+    fn table_mut(&mut self, path: &[Step]) -> Option<&mut Table> {
+        if path.is_empty() {
+            return Some(&mut self.root);
+        }
+        self.get_mut(path)?.as_table_mut()
+    }
+
+    fn get_mut(&mut self, path: &[Step]) -> Option<&mut Value> {
+        let (Step::Key(first), rest) = path.split_first()? else {
+            return None;
+        };
+        let mut value = self.root.get_mut(first)?;
+        for step in rest {
+            value = match step {
+                Step::Element(index) => value.as_array_mut()?.get_mut(*index)?,
+                Step::Key(key) => value.as_table_mut()?.get_mut(key)?,
             };
         }
         Some(value)
     }
 }
 
-/// `a.b[0].c` as `a`, `b`, `0`, `c`.
-fn segments(path: &str) -> impl Iterator<Item = &str> {
-    path.split(['.', '[', ']'])
-        .filter(|segment| !segment.is_empty())
+/// Whether `path` is `above`, or below it.
+pub(super) fn is_within(path: &str, above: &str) -> bool {
+    path.strip_prefix(above)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
-fn split_last(path: &str) -> Option<(&str, &str)> {
-    let last = segments(path).last()?;
-    let parent = path.trim_end_matches(']').strip_suffix(last)?;
-    Some((parent.trim_end_matches(['.', '[']), last))
+/// By what to sort variables: tables before what is in them, and the tenth element after the second.
+fn in_order(path: &str) -> Vec<(Option<usize>, String)> {
+    path.split("__")
+        .map(|segment| (segment.parse().ok(), segment.to_owned()))
+        .collect()
 }
 
 /// The place in the tree where a variable's path leads, and that path as people write it.
 fn slot<'a>(root: &'a mut Table, path: &[&str]) -> Result<(&'a mut Value, String), &'static str> {
     let (first, rest) = path.split_first().ok_or("names no setting")?;
+    if path.iter().any(|segment| segment.is_empty()) {
+        return Err("names no setting");
+    }
     let empty = || Value::Table(Table::new());
     let mut written = (*first).to_owned();
     let mut value = root.entry(*first).or_insert_with(empty);
     for segment in rest {
         let index = segment.parse::<usize>().ok();
-        if let (Some(index), Value::Table(table)) = (index, &*value)
+        if let (Some(_), Value::Table(table)) = (index, &*value)
             && table.is_empty()
-            && index == 0
         {
             *value = Value::Array(Vec::new());
         }
@@ -233,7 +288,7 @@ fn slot<'a>(root: &'a mut Table, path: &[&str]) -> Result<(&'a mut Value, String
                 written = format!("{written}.{segment}");
                 table.entry(*segment).or_insert_with(empty)
             }
-            _ => return Err("leads below a setting that is no table"),
+            _ => return Err("leads below a setting that is no table and no list"),
         };
     }
     Ok((value, written))

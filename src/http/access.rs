@@ -62,7 +62,7 @@ pub struct CallerSettings {
     pub key_sha256: Vec<KeyDigest>,
     /// The apps they may ask as. The first is the one they mean when they name none.
     pub apps: Vec<AppName>,
-    /// What they see beyond what everybody sees.
+    /// What they see besides what is shown to everybody.
     pub reveal: Vec<Part>,
     /// How many requests a second they may send.
     #[serde(deserialize_with = "setting::count_if_any")]
@@ -91,10 +91,11 @@ impl fmt::Display for KeyDigest {
 
 impl<'de> Deserialize<'de> for KeyDigest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        digest(&text).ok_or_else(|| {
-            D::Error::custom("must be 64 hexadecimal digits, as printed by the command hash-key")
-        })
+        setting::parsed(
+            deserializer,
+            "64 hexadecimal digits, as printed by the command hash-key",
+            digest,
+        )
     }
 }
 

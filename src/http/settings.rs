@@ -15,6 +15,7 @@ use crate::setting::Flaw;
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Where.
+    #[serde(deserialize_with = "setting::address")]
     pub listen: SocketAddr,
     /// How long a caller waits at most.
     #[serde(deserialize_with = "setting::limit")]
@@ -56,9 +57,9 @@ impl Default for Settings {
     }
 }
 
-/// Certificates, where callers come in over TLS.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Certificates, where callers come in over TLS. A path that is empty was left out.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct TlsSettings {
     /// Ours, and those that vouch for it (PEM).
     pub cert_file: PathBuf,
@@ -69,7 +70,7 @@ pub struct TlsSettings {
 }
 
 impl TlsSettings {
-    /// The files that cannot be read.
+    /// The files that are missing or cannot be read.
     pub fn flaws(&self) -> Vec<Flaw> {
         let Self {
             cert_file,
@@ -83,8 +84,11 @@ impl TlsSettings {
         ];
         let unreadable = |(key, file): (&str, Option<&PathBuf>)| {
             let file = file?;
-            let error = std::fs::File::open(file).err()?;
-            Some(Flaw::new(key, format!("open {}: {error}", file.display())))
+            if file.as_os_str().is_empty() {
+                return Some(Flaw::new(key, "is missing"));
+            }
+            let error = std::fs::read(file).err()?;
+            Some(Flaw::new(key, format!("read {}: {error}", file.display())))
         };
         files.into_iter().filter_map(unreadable).collect()
     }
@@ -95,6 +99,7 @@ impl TlsSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct AdminSettings {
     /// Where. Not for callers: who can reach it is taken for an operator.
+    #[serde(deserialize_with = "setting::address")]
     pub listen: SocketAddr,
 }
 
@@ -103,5 +108,19 @@ impl Default for AdminSettings {
         Self {
             listen: (Ipv4Addr::LOCALHOST, 9090).into(),
         }
+    }
+}
+
+impl AdminSettings {
+    /// What is wrong with them, given where callers come in.
+    pub fn flaws(&self, callers: SocketAddr) -> Vec<Flaw> {
+        let (ours, theirs) = (self.listen, callers);
+        let same_port = ours.port() == theirs.port() && ours.port() != 0;
+        let everywhere = ours.ip().is_unspecified() || theirs.ip().is_unspecified();
+        let taken = same_port && (everywhere || ours.ip() == theirs.ip());
+        taken
+            .then(|| Flaw::new("listen", "server.listen has that port already"))
+            .into_iter()
+            .collect()
     }
 }

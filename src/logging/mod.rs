@@ -53,11 +53,18 @@ impl Settings {
     /// What is wrong with them.
     pub fn flaws(&self) -> Vec<Flaw> {
         let why = "not a level (error, warn, info, debug, trace) or a tracing filter";
-        EnvFilter::try_new(&self.level)
-            .err()
-            .map(|_| Flaw::new("level", why))
+        let good = EnvFilter::try_new(&self.level).is_ok() && !self.names_one_target();
+        (!good)
+            .then(|| Flaw::new("level", why))
             .into_iter()
             .collect()
+    }
+
+    /// Whether the level is one word, and that no level. As a filter it would be right and ask for
+    /// the lines of a target of that name: a misspelt level would silence us.
+    fn names_one_target(&self) -> bool {
+        let filter = self.level.contains(['=', ',', '[', ':']);
+        !filter && (self.level.is_empty() || self.level.parse::<LevelFilter>().is_err())
     }
 }
 

@@ -3,12 +3,16 @@
 //! Each room declares its own settings, and reads single values with these functions; the room
 //! `config` stacks them up. What is wrong *between* values is a [`Flaw`] that the room finds.
 
+use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::de::Error;
+use serde::de::Unexpected;
+use serde::de::Visitor;
 
 /// The longest duration that can be set. So sums of a few of them cannot overflow.
 const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -16,7 +20,7 @@ const DURATION_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// Something wrong with a setting.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Flaw {
-    /// The path of the key, as in `wecom.apps[0].name`.
+    /// The path of the key, as in `wecom.apps[0].name`. Empty for the table at hand.
     pub key: String,
     /// What is wrong. Never quotes a value that may be secret.
     pub why: String,
@@ -35,18 +39,54 @@ impl Flaw {
     #[must_use]
     pub fn below(self, parent: &str) -> Self {
         let Self { key, why } = self;
-        Self {
-            key: format!("{parent}.{key}"),
-            why,
-        }
+        let key = if key.is_empty() {
+            parent.to_owned()
+        } else {
+            format!("{parent}.{key}")
+        };
+        Self { key, why }
     }
+}
+
+/// A setting that is written as text, and means what `read` makes of it. Whatever else stands there,
+/// `expected` says what belongs there, as in "a colour"; the text itself is not quoted.
+pub fn parsed<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    expected: &'static str,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<T, D::Error> {
+    deserializer.deserialize_str(Text { expected, read })
+}
+
+struct Text<F> {
+    expected: &'static str,
+    read: F,
+}
+
+impl<T, F: Fn(&str) -> Option<T>> Visitor<'_> for Text<F> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.expected)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        (self.read)(text).ok_or_else(|| E::invalid_value(Unexpected::Other("text"), &self))
+    }
+}
+
+/// Where to listen: an address and a port. No name: which address a name has is not ours to guess.
+pub fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    const EXPECTED: &str = "an address and a port, as in \"127.0.0.1:8080\" or \"[::1]:8080\"";
+    parsed(deserializer, EXPECTED, |text| text.parse().ok())
 }
 
 /// A span of time, written as `"1h 30m"`. It may be 0, and a year at most.
 pub fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let duration = humantime::parse_duration(&text)
-        .map_err(|_| D::Error::custom("not a duration such as \"30s\" or \"1h 30m\""))?;
+    let expected = "a duration such as \"30s\" or \"1h 30m\"";
+    let duration = parsed(deserializer, expected, |text| {
+        humantime::parse_duration(text).ok()
+    })?;
     if duration > DURATION_MAX {
         return Err(D::Error::custom("must be a year at most"));
     }
@@ -77,10 +117,9 @@ pub fn count_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 
 /// A limit in bytes, written as `"256MiB"`: greater than 0.
 pub fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let size: ByteSize = text
-        .parse()
-        .map_err(|_| D::Error::custom("not a size such as \"256MiB\""))?;
+    let size: ByteSize = parsed(deserializer, "a size such as \"256MiB\"", |text| {
+        text.parse().ok()
+    })?;
     match size.as_u64() {
         0 => Err(D::Error::custom("must be greater than 0")),
         bytes => Ok(bytes),

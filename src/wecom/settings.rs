@@ -110,15 +110,15 @@ impl fmt::Display for AppName {
 
 impl<'de> Deserialize<'de> for AppName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if (1..=Self::LEN_MAX).contains(&text.len()) && text.bytes().all(allowed) {
-            Ok(Self(text.into()))
-        } else {
-            Err(D::Error::custom(
-                "must be 1 to 64 characters of A-Z a-z 0-9 _ -",
-            ))
-        }
+        setting::parsed(
+            deserializer,
+            "1 to 64 characters of A-Z a-z 0-9 _ -",
+            |text| {
+                let fits = (1..=Self::LEN_MAX).contains(&text.len());
+                (fits && text.bytes().all(allowed)).then(|| Self(text.into()))
+            },
+        )
     }
 }
 
@@ -141,9 +141,7 @@ impl fmt::Debug for ProxyUrl {
 
 impl<'de> Deserialize<'de> for ProxyUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        http_url(&String::deserialize(deserializer)?)
-            .map(Self)
-            .map_err(D::Error::custom)
+        http_url(deserializer).map(Self)
     }
 }
 
@@ -234,7 +232,7 @@ impl AppSettings {
     fn secret(&self) -> Result<SecretString, Flaw> {
         match (&self.secret, &self.secret_file) {
             (Some(_), Some(_)) => Err(Flaw::new("secret", "is set, and secret_file too: set one")),
-            (None, None) => Err(Flaw::new("secret", "is missing: set secret or secret_file")),
+            (None, None) => Err(Flaw::new("", "has no secret: set secret or secret_file")),
             (Some(secret), None) if secret.expose_secret().is_empty() => {
                 Err(Flaw::new("secret", "is empty"))
             }
@@ -249,8 +247,8 @@ fn read_secret(file: &std::path::Path) -> Result<SecretString, Flaw> {
     let flaw = |why: String| Flaw::new("secret_file", why);
     let text = std::fs::read_to_string(file)
         .map_err(|error| flaw(format!("read {}: {error}", file.display())))?;
-    let text = text.strip_suffix('\n').unwrap_or(&text);
-    let text = text.strip_suffix('\r').unwrap_or(text);
+    let newline = text.strip_suffix("\r\n").or(text.strip_suffix('\n'));
+    let text = newline.unwrap_or(&text);
     if text.is_empty() {
         return Err(flaw(format!("{} is empty", file.display())));
     }
@@ -264,18 +262,17 @@ fn official() -> Url {
 }
 
 fn base_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
-    let url = http_url(&String::deserialize(deserializer)?).map_err(D::Error::custom)?;
-    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+    let url = http_url(deserializer)?;
+    let user = !url.username().is_empty() || url.password().is_some();
+    if user || url.query().is_some() || url.fragment().is_some() {
         return Err(D::Error::custom("must hold no user, query or fragment"));
     }
     Ok(url)
 }
 
-/// The message does not quote the text: it may hold a password.
-fn http_url(text: &str) -> Result<Url, &'static str> {
-    let url = Url::parse(text)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https"));
-    url.filter(Url::has_host)
-        .ok_or("not an http:// or https:// address")
+fn http_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
+    setting::parsed(deserializer, "an http:// or https:// address", |text| {
+        let url = Url::parse(text).ok()?;
+        (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
+    })
 }
