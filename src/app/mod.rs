@@ -62,7 +62,12 @@ impl App {
         if config.server.tls.is_some() {
             return Err(OpenError::NotSupported("server.tls"));
         }
-        if config.access.callers.iter().any(|caller| caller.requests_per_second.is_some()) {
+        if config
+            .access
+            .callers
+            .iter()
+            .any(|caller| caller.requests_per_second.is_some())
+        {
             tracing::warn!("access.callers: requests_per_second is not enforced by this version");
         }
         let questions = TaskTracker::new();

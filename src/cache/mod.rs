@@ -1,7 +1,7 @@
 //! Remembers answers for as long as they are fresh, and has each question asked once, however many
 //! ask it at a time.
 //!
-//! Two parts: a [store](store) that bounds the bytes, and a table of [flights](flight). The cache
+//! Two parts: a store that bounds the bytes, and a table of flights. The cache
 //! knows neither meetings nor HTTP nor WeCom: a key is a name, an answer has an age, and a fault is
 //! remembered briefly, so that a failing source is not asked again by everybody who comes.
 

@@ -1,6 +1,6 @@
 //! What we know about a meeting, asking WeCom if need be.
 //!
-//! Strategy (when to ask) and policy (how long to believe, in [`lifetime`]) live here; how answers
+//! Strategy (when to ask) and policy (how long to believe, in `lifetime`) live here; how answers
 //! are kept is the cache's business, how they are had is WeCom's. This is the only room that knows
 //! both. It does not know HTTP, nor who asks.
 
