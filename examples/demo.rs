@@ -7,10 +7,10 @@ use std::io::Write;
 
 use tokio_util::sync::CancellationToken;
 use wecom_meeting_proxy::app::App;
-use wecom_meeting_proxy::clock::Clock;
 use wecom_meeting_proxy::config;
 use wecom_meeting_proxy::config::Sources;
 use wecom_meeting_proxy::logging;
+use wecom_meeting_proxy::service::Chance;
 use wecom_simulator::DEFAULT_CORP_ID;
 use wecom_simulator::DEFAULT_SECRET;
 use wecom_simulator::Simulator;
@@ -77,7 +77,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .join("\n")
     })?;
     logging::begin(&checked.config.log);
-    let app = App::open(checked, Clock::of_the_machine())?;
+    let app = App::open(checked, Chance::real())?;
 
     let text = TRY
         .replace("{wecom}", &wecom.base_url())

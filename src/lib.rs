@@ -21,6 +21,7 @@ pub mod app;
 pub mod cache;
 pub mod clock;
 pub mod config;
+pub mod dice;
 pub mod freshness;
 pub mod healthcheck;
 pub mod http;

@@ -14,13 +14,13 @@ use tokio::signal::unix::signal;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use wecom_meeting_proxy::app::App;
-use wecom_meeting_proxy::clock::Clock;
 use wecom_meeting_proxy::config;
 use wecom_meeting_proxy::config::Checked;
 use wecom_meeting_proxy::config::Sources;
 use wecom_meeting_proxy::healthcheck;
 use wecom_meeting_proxy::http::KeyDigest;
 use wecom_meeting_proxy::logging;
+use wecom_meeting_proxy::service::Chance;
 
 /// It could not run.
 const FAILED: ExitCode = ExitCode::FAILURE;
@@ -109,7 +109,7 @@ async fn serve(SettingsArgs { config }: SettingsArgs) -> ExitCode {
         Err(code) => return code,
     };
     logging::begin(&checked.config.log);
-    let app = match App::open(checked, Clock::of_the_machine()) {
+    let app = match App::open(checked, Chance::real()) {
         Ok(app) => app,
         Err(error) => {
             complain(&error.to_string());

@@ -9,13 +9,13 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::Clock;
 use crate::config::Checked;
 use crate::config::Config;
 use crate::http;
 use crate::http::Desk;
 use crate::http::Listener;
 use crate::http::Readiness;
+use crate::service::Chance;
 use crate::service::Load;
 use crate::service::Meetings;
 use crate::setting::Flaw;
@@ -53,7 +53,7 @@ pub struct App {
 
 impl App {
     /// Wires the rooms and opens the doors. Asks WeCom nothing yet.
-    pub fn open(checked: Checked, clock: Clock) -> Result<Self, OpenError> {
+    pub fn open(checked: Checked, chance: Chance) -> Result<Self, OpenError> {
         let Checked {
             config,
             apps,
@@ -71,7 +71,7 @@ impl App {
             tracing::warn!("access.callers: requests_per_second is not enforced by this version");
         }
         let questions = TaskTracker::new();
-        let wecom = WeCom::new(&config.wecom, apps, &clock).map_err(OpenError::WeCom)?;
+        let wecom = WeCom::new(&config.wecom, apps, &chance.clock).map_err(OpenError::WeCom)?;
         let load = Load {
             callers_max: usize::try_from(config.server.max_connections).unwrap_or(usize::MAX),
             patience: config.server.request_timeout,
@@ -80,14 +80,14 @@ impl App {
             config.cache,
             load,
             wecom.clone(),
-            clock.clone(),
+            chance.clone(),
             questions.clone(),
         );
         let desk = Desk {
-            meetings: Arc::new(meetings),
+            meetings,
             access: Arc::new(access),
             request_timeout: config.server.request_timeout,
-            clock,
+            clock: chance.clock,
         };
         let callers = open(config.server.listen)?;
         let operators = open(config.admin.listen)?;

@@ -25,16 +25,16 @@ pub(super) struct Flights<K, T> {
 }
 
 /// A place among those who wait for a flight.
-pub(super) struct Seat<T>(watch::Receiver<Outcome<T>>);
+pub struct Seat<T>(watch::Receiver<Outcome<T>>);
 
 /// What became of somebody who asked for a flight.
-pub(super) enum Boarding<K: Eq + Hash, T> {
+pub(super) enum Boarding<K: Eq + Hash, T, S> {
     /// More is under way, or more are waiting, than may be.
     Full,
     /// The flight was under way.
     Joined(Seat<T>),
-    /// It had just landed, and this is what it brought.
-    Landed(T),
+    /// No flight is wished for any more.
+    Settled(S),
     /// There was none: whoever holds the ticket must fly it.
     Started(Seat<T>, Ticket<K, T>),
 }
@@ -49,7 +49,7 @@ pub(super) struct Ticket<K: Eq + Hash, T> {
 
 impl<T: Clone> Seat<T> {
     /// What the flight brings; `None` if it never landed.
-    pub(super) async fn outcome(mut self) -> Option<T> {
+    pub async fn outcome(mut self) -> Option<T> {
         self.0.wait_for(Option::is_some).await.ok()?.clone()
     }
 }
@@ -74,13 +74,13 @@ impl<K: Clone + Eq + Hash, T> Flights<K, T> {
 
     /// Joins the flight for `key`, or starts one.
     ///
-    /// Before one is started, `look_again` is asked what is remembered: between "I saw nothing" and
-    /// now, another may have landed.
-    pub(super) fn board(
+    /// Before one is started, `settle` may say that none is wished for any more: between the wish
+    /// and now, another may have landed.
+    pub(super) fn board<S>(
         self: &Arc<Self>,
         key: &K,
-        look_again: impl FnOnce() -> Option<T>,
-    ) -> Boarding<K, T> {
+        settle: impl FnOnce() -> Option<S>,
+    ) -> Boarding<K, T, S> {
         let mut under_way = self.table();
         if let Some(flight) = under_way.get(key) {
             return if flight.receiver_count() < self.waiters_max {
@@ -89,8 +89,8 @@ impl<K: Clone + Eq + Hash, T> Flights<K, T> {
                 Boarding::Full
             };
         }
-        if let Some(landed) = look_again() {
-            return Boarding::Landed(landed);
+        if let Some(settled) = settle() {
+            return Boarding::Settled(settled);
         }
         if under_way.len() >= self.under_way_max {
             return Boarding::Full;
@@ -105,31 +105,29 @@ impl<K: Clone + Eq + Hash, T> Flights<K, T> {
         Boarding::Started(Seat(waiter), ticket)
     }
 
-    /// Takes the flight for `key` off the table, and does `meanwhile` before anybody can start
-    /// another.
-    pub(super) fn divert(&self, key: &K, meanwhile: impl FnOnce()) {
-        let mut under_way = self.table();
-        under_way.remove(key);
-        meanwhile();
+    /// Takes the flights off the table of which `is_meant` says so.
+    pub(super) fn divert(&self, is_meant: impl Fn(&K) -> bool) {
+        self.table().retain(|key, _| !is_meant(key));
     }
 }
 
 impl<K: Eq + Hash, T> Ticket<K, T> {
     /// Brings the outcome to all who wait. `remember` is called first, unless the flight was
-    /// diverted: so there is no moment in which neither the flight nor its outcome can be seen.
-    pub(super) fn land(self, outcome: T, remember: impl FnOnce(&K, &T)) {
-        self.leave(|key| remember(key, &outcome));
+    /// diverted: so there is no moment in which neither the flight nor its outcome can be seen. It
+    /// can ask whether another flight is under way; none starts or lands meanwhile.
+    pub(super) fn land(self, outcome: T, remember: impl FnOnce(&K, &T, &dyn Fn(&K) -> bool)) {
+        self.leave(|key, is_under_way| remember(key, &outcome, is_under_way));
         self.outcome.send_replace(Some(outcome));
     }
 
     /// Takes this very flight off the table, not one that was started after it was diverted.
-    fn leave(&self, before: impl FnOnce(&K)) {
+    fn leave(&self, before: impl FnOnce(&K, &dyn Fn(&K) -> bool)) {
         let mut under_way = self.flights.table();
         if under_way
             .get(&self.key)
             .is_some_and(|flight| flight.same_channel(&self.outcome))
         {
-            before(&self.key);
+            before(&self.key, &|key| under_way.contains_key(key));
             under_way.remove(&self.key);
         }
     }
@@ -137,6 +135,6 @@ impl<K: Eq + Hash, T> Ticket<K, T> {
 
 impl<K: Eq + Hash, T> Drop for Ticket<K, T> {
     fn drop(&mut self) {
-        self.leave(|_| {});
+        self.leave(|_, _| {});
     }
 }

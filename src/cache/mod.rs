@@ -1,9 +1,10 @@
-//! Remembers answers for as long as they are fresh, and has each question asked once, however many
-//! ask it at a time.
+//! Remembers answers, and has each question asked once, however many ask it at a time.
 //!
 //! Two parts: a store that bounds the bytes, and a table of flights. The cache
-//! knows neither meetings nor HTTP nor WeCom: a key is a name, an answer has an age, and a fault is
-//! remembered briefly, so that a failing source is not asked again by everybody who comes.
+//! knows neither meetings nor HTTP nor WeCom, and does not decide whether an answer will do: it
+//! says what it remembers, and brings what is asked for anew. A fault is remembered briefly,
+//! beside the answer and never in its place, so that a failing source is not asked again by
+//! everybody who comes.
 
 mod flight;
 mod store;
@@ -14,16 +15,18 @@ mod tests;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
 use tokio_util::task::TaskTracker;
 
 use self::flight::Boarding;
 use self::flight::Flights;
 use self::flight::Ticket;
-use self::store::Kept;
 use self::store::Store;
 use crate::clock::Clock;
 use crate::freshness::Answer;
+
+pub use self::flight::Seat;
 
 /// How much may be kept, and how much may go on at a time.
 #[derive(Clone, Copy, Debug)]
@@ -34,8 +37,77 @@ pub struct Limits {
     pub flights_max: usize,
     /// Callers who wait for one and the same question.
     pub waiters_max: usize,
+    /// How long an answer is kept after it is no longer fresh.
+    pub stale_max: Duration,
     /// How long a fault is remembered.
     pub fault_kept: Duration,
+}
+
+/// What the cache must know of the keys and values it keeps.
+#[derive(Debug)]
+pub struct Values<K, V> {
+    /// Bytes that a key takes.
+    pub key_bytes: fn(&K) -> usize,
+    /// Bytes that a value takes.
+    pub bytes: fn(&V) -> usize,
+    /// Whether a value is one of those that can be had in any number and are worth little.
+    pub is_minor: fn(&V) -> bool,
+}
+
+impl<K, V> Clone for Values<K, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K, V> Copy for Values<K, V> {}
+
+/// What is remembered under one key.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Memory<V, E> {
+    /// The last answer, fresh or not.
+    pub answer: Option<Answer<V>>,
+    /// That asking again failed, and that it is too early to try once more.
+    pub fault: Option<Remembered<E>>,
+}
+
+impl<V, E> Default for Memory<V, E> {
+    fn default() -> Self {
+        Self {
+            answer: None,
+            fault: None,
+        }
+    }
+}
+
+/// A fault, and until when it is remembered.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Remembered<E> {
+    /// Why there is no newer answer.
+    pub fault: E,
+    /// From when on it is worth asking again.
+    pub until: Instant,
+}
+
+/// What a question brought.
+#[derive(Clone, Debug)]
+pub struct Fetched<K, V> {
+    /// The answer.
+    pub answer: Answer<V>,
+    /// Another question that is answered as well, and the answer to it.
+    pub other_name: Option<(K, Answer<V>)>,
+}
+
+/// What became of a wish to have something asked.
+pub enum Boarded<V, E, S> {
+    /// More is under way, or more are waiting, than may be.
+    Full,
+    /// Somebody else's question is under way: it can be waited for.
+    Joined(Seat<Result<Answer<V>, E>>),
+    /// It is no longer wished for, given what is remembered by now.
+    Settled(S),
+    /// The question is under way: it can be waited for, and goes on if nobody does.
+    Started(Seat<Result<Answer<V>, E>>),
 }
 
 /// Answers of type `V` to questions of type `K`, or faults of type `E`.
@@ -47,59 +119,23 @@ pub struct Cache<K, V, E> {
     tasks: TaskTracker,
 }
 
-/// An answer, and where it came from.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Found<V> {
-    /// The answer.
-    pub answer: Answer<V>,
-    /// Where it came from.
-    pub source: Source,
-}
-
-/// Where an answer came from.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Source {
-    /// From a question that somebody else had already sent.
-    Collapsed,
-    /// From a question sent for this caller, and kept.
-    Fetched,
-    /// From memory.
-    Remembered,
-}
-
-/// Why there is no answer.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Trouble<E> {
-    /// The task that asked broke off: a fault of ours.
-    Broken,
-    /// More is under way, or more are waiting, than may be.
-    Crowded,
-    /// It was asked, just now or shortly before, in vain.
-    Fault(E),
-}
-
 impl<K, V, E> Cache<K, V, E>
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
     E: Clone + Send + Sync + 'static,
 {
-    /// An empty cache. `weigh` tells the bytes that a key and a value take; `tasks` is where
-    /// questions are asked.
-    pub fn new(
-        limits: Limits,
-        weigh: fn(&K, &V) -> usize,
-        clock: Clock,
-        tasks: TaskTracker,
-    ) -> Self {
+    /// An empty cache. Questions are asked in `tasks`.
+    pub fn new(limits: Limits, values: Values<K, V>, clock: Clock, tasks: TaskTracker) -> Self {
         let Limits {
             bytes_max,
             flights_max,
             waiters_max,
+            stale_max,
             fault_kept,
         } = limits;
         Self {
-            store: Arc::new(Store::new(bytes_max, weigh)),
+            store: Arc::new(Store::new(bytes_max, stale_max, values)),
             flights: Flights::new(flights_max, waiters_max),
             fault_kept,
             clock,
@@ -107,73 +143,112 @@ where
         }
     }
 
-    /// What is remembered and still counts. Never waits.
-    pub fn peek(&self, key: &K) -> Option<Result<Answer<V>, E>> {
-        self.store.fresh(key, self.clock.now())
+    /// What is remembered and may still be of use. Never waits.
+    pub fn recall(&self, key: &K) -> Memory<V, E> {
+        self.store.recall(key, self.clock.now())
     }
 
-    /// What is remembered, or else what `fetch` brings. However many ask at a time, one fetches, in
-    /// a task of its own that goes on if they hang up; all who wait get what it brings.
-    pub async fn get_or_fetch<F>(
+    /// Has `key` asked for by `fetch`, unless that is under way already.
+    ///
+    /// Before anything is asked, `settle` is shown what is remembered by now: between "this will
+    /// not do" and now, somebody else may have had a better answer. What it returns ends the wish.
+    pub fn board<F, S>(
         &self,
         key: &K,
+        settle: impl FnOnce(Memory<V, E>) -> Option<S>,
         fetch: impl FnOnce() -> F,
-    ) -> Result<Found<V>, Trouble<E>>
+    ) -> Boarded<V, E, S>
     where
-        F: Future<Output = Result<Answer<V>, E>> + Send + 'static,
+        F: Future<Output = Result<Fetched<K, V>, E>> + Send + 'static,
     {
-        if let Some(remembered) = self.peek(key) {
-            return found(remembered, Source::Remembered);
-        }
-        let (seat, source) = match self.flights.board(key, || self.peek(key)) {
-            Boarding::Full => return Err(Trouble::Crowded),
-            Boarding::Joined(seat) => (seat, Source::Collapsed),
-            Boarding::Landed(remembered) => return found(remembered, Source::Remembered),
+        match self.flights.board(key, || settle(self.recall(key))) {
+            Boarding::Full => Boarded::Full,
+            Boarding::Joined(seat) => Boarded::Joined(seat),
+            Boarding::Settled(settled) => Boarded::Settled(settled),
             Boarding::Started(seat, ticket) => {
                 self.fly(ticket, fetch());
-                (seat, Source::Fetched)
+                Boarded::Started(seat)
             }
-        };
-        found(seat.outcome().await.ok_or(Trouble::Broken)?, source)
+        }
     }
 
-    /// Drops what is remembered under `key`. An answer on its way is given to those who wait for
-    /// it, and not remembered; whoever asks from now on has it asked anew.
-    pub fn invalidate(&self, key: &K) {
-        self.flights.divert(key, || self.store.invalidate(key));
+    /// Has the bytes counted again that are kept under `key`, if it is still the value of which
+    /// `is_same` says so: it has grown.
+    pub fn reweigh(&self, key: &K, is_same: impl Fn(&V) -> bool) {
+        self.store.reweigh(key, self.clock.now(), is_same);
+    }
+
+    /// Drops every answer of which `is_meant` says so. An answer on its way is given to those who
+    /// wait for it, and not remembered, if its key is one of which `may_be_meant` says so; whoever
+    /// asks from now on has it asked anew.
+    pub fn invalidate(
+        &self,
+        may_be_meant: impl Fn(&K) -> bool,
+        is_meant: impl Fn(&K, Option<&V>) -> bool,
+    ) {
+        self.flights.divert(may_be_meant);
+        for key in self.store.keys(is_meant) {
+            self.store.invalidate(&key);
+        }
+    }
+
+    /// The same, but what is dropped by [`Cache::invalidate`] only becomes stale.
+    pub fn expire(
+        &self,
+        may_be_meant: impl Fn(&K) -> bool,
+        is_meant: impl Fn(&K, Option<&V>) -> bool,
+    ) {
+        let now = self.clock.now();
+        self.flights.divert(may_be_meant);
+        for key in self.store.keys(is_meant) {
+            let answer = self
+                .store
+                .recall(&key, now)
+                .answer
+                .map(|answer| answer.expired(now));
+            self.store.keep(
+                &key,
+                Memory {
+                    answer,
+                    fault: None,
+                },
+                now,
+            );
+        }
     }
 
     fn fly<F>(&self, ticket: Ticket<K, Result<Answer<V>, E>>, fetch: F)
     where
-        F: Future<Output = Result<Answer<V>, E>> + Send + 'static,
+        F: Future<Output = Result<Fetched<K, V>, E>> + Send + 'static,
     {
-        let Self {
-            store,
-            fault_kept,
-            clock,
-            ..
-        } = self;
-        let (store, kept_for, clock) = (Arc::clone(store), *fault_kept, clock.clone());
+        let (store, clock, kept) = (Arc::clone(&self.store), self.clock.clone(), self.fault_kept);
         self.tasks.spawn(async move {
-            let outcome = fetch.await;
-            ticket.land(outcome, |key, outcome| {
-                let kept = match outcome.clone() {
-                    Ok(answer) => Kept::Answer(answer),
-                    Err(fault) => Kept::Fault {
-                        fault,
-                        until: clock.now() + kept_for,
-                        kept_for,
+            let (outcome, other_name) = match fetch.await {
+                Ok(Fetched { answer, other_name }) => (Ok(answer), other_name),
+                Err(fault) => (Err(fault), None),
+            };
+            ticket.land(outcome, |key, outcome, is_under_way| {
+                let now = clock.now();
+                let memory = match outcome.clone() {
+                    Ok(answer) => Memory {
+                        answer: Some(answer),
+                        fault: None,
+                    },
+                    Err(fault) => Memory {
+                        answer: store.recall(key, now).answer,
+                        fault: Some(Remembered {
+                            fault,
+                            until: now + kept,
+                        }),
                     },
                 };
-                store.keep(key.clone(), kept);
+                store.keep(key, memory, now);
+                // Whoever asks under that name has a question of its own under way: let it land.
+                let other_name = other_name.filter(|(name, _)| !is_under_way(name));
+                if let Some((name, answer)) = other_name {
+                    store.keep_if_newer(&name, answer, now);
+                }
             });
         });
-    }
-}
-
-fn found<V, E>(outcome: Result<Answer<V>, E>, source: Source) -> Result<Found<V>, Trouble<E>> {
-    match outcome {
-        Ok(answer) => Ok(Found { answer, source }),
-        Err(fault) => Err(Trouble::Fault(fault)),
     }
 }

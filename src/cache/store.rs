@@ -2,96 +2,182 @@
 //!
 //! [`moka`] bounds and evicts; whether something is still to be believed is told by the clock of
 //! whoever asks. The times given to moka only let it drop early what nobody would believe.
+//!
+//! There are two segments, so that what weighs little and can be had in any number (that there is
+//! nothing under some name) cannot push out what is worth keeping.
 
 use std::hash::Hash;
 use std::time::Duration;
 use std::time::Instant;
 
 use moka::Expiry;
+use moka::ops::compute::Op;
 
+use super::Memory;
+use super::Values;
 use crate::freshness::Answer;
 
 /// Bytes that one entry costs besides its key and its value: moka's nodes, its hash table, its
 /// queues, and what the allocator rounds up.
 const UPKEEP_BYTES: usize = 320;
 
-/// What is kept under one key.
+/// Of the bytes, one in so many is for the minor segment.
+const MINOR_SHARE: u64 = 16;
+
+/// What is kept under one key, and for how long.
 #[derive(Clone)]
-pub(super) enum Kept<V, E> {
-    /// An answer.
-    Answer(Answer<V>),
-    /// A fault, remembered until then.
-    Fault {
-        /// Why there is no answer.
-        fault: E,
-        /// From when on it is worth asking again.
-        until: Instant,
-        /// How long that is, for moka.
-        kept_for: Duration,
-    },
+struct Kept<V, E> {
+    memory: Memory<V, E>,
+    kept_for: Duration,
 }
 
 /// The store.
-pub(super) struct Store<K, V, E>(moka::sync::Cache<K, Kept<V, E>>);
+pub(super) struct Store<K, V, E> {
+    major: Segment<K, V, E>,
+    /// Where [`Values::is_minor`] says so, and for faults that stand beside no answer.
+    minor: Segment<K, V, E>,
+    values: Values<K, V>,
+    /// How long an answer may be of use after it is no longer fresh.
+    stale_max: Duration,
+}
+
+type Segment<K, V, E> = moka::sync::Cache<K, Kept<V, E>>;
 
 impl<K, V, E> Store<K, V, E>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    E: Clone + Send + Sync + 'static,
+{
+    pub(super) fn new(bytes_max: u64, stale_max: Duration, values: Values<K, V>) -> Self {
+        let minor_bytes = bytes_max / MINOR_SHARE;
+        Self {
+            major: segment(bytes_max.saturating_sub(minor_bytes), values),
+            minor: segment(minor_bytes, values),
+            values,
+            stale_max,
+        }
+    }
+
+    /// What is remembered under `key` and may still be of use at `now`.
+    pub(super) fn recall(&self, key: &K, now: Instant) -> Memory<V, E> {
+        let Some(kept) = self.major.get(key).or_else(|| self.minor.get(key)) else {
+            return Memory::default();
+        };
+        let Memory { answer, fault } = kept.memory;
+        Memory {
+            answer: answer.filter(|answer| answer.staleness(now) <= self.stale_max),
+            fault: fault.filter(|fault| now < fault.until),
+        }
+    }
+
+    /// Remembers this under `key`, in place of what was there.
+    pub(super) fn keep(&self, key: &K, memory: Memory<V, E>, now: Instant) {
+        let (here, there) = match &memory.answer {
+            Some(answer) if !(self.values.is_minor)(&answer.value) => (&self.major, &self.minor),
+            _ => (&self.minor, &self.major),
+        };
+        let kept_for = self.kept_for(&memory, now);
+        there.invalidate(key);
+        here.insert(key.clone(), Kept { memory, kept_for });
+    }
+
+    /// Remembers this answer under `key`, unless a newer one is there.
+    pub(super) fn keep_if_newer(&self, key: &K, answer: Answer<V>, now: Instant) {
+        let known = self.recall(key, now).answer;
+        if known.is_none_or(|known| known.asked_at() < answer.asked_at()) {
+            self.keep(
+                key,
+                Memory {
+                    answer: Some(answer),
+                    fault: None,
+                },
+                now,
+            );
+        }
+    }
+
+    /// Has the bytes under `key` counted again, if it is still `is_same` that is kept there.
+    pub(super) fn reweigh(&self, key: &K, now: Instant, is_same: impl Fn(&V) -> bool) {
+        self.major
+            .entry_by_ref(key)
+            .and_compute_with(|entry| match entry {
+                Some(entry) => {
+                    let Kept { memory, .. } = entry.into_value();
+                    if memory
+                        .answer
+                        .as_ref()
+                        .is_some_and(|answer| is_same(&answer.value))
+                    {
+                        let kept_for = self.kept_for(&memory, now);
+                        Op::Put(Kept { memory, kept_for })
+                    } else {
+                        Op::Nop
+                    }
+                }
+                None => Op::Nop,
+            });
+    }
+
+    pub(super) fn invalidate(&self, key: &K) {
+        self.major.invalidate(key);
+        self.minor.invalidate(key);
+    }
+
+    /// Every key under which there is an answer of which `is_meant` says so.
+    pub(super) fn keys(&self, is_meant: impl Fn(&K, Option<&V>) -> bool) -> Vec<K> {
+        let entries = self.major.iter().chain(self.minor.iter());
+        let meant = entries.filter(|(key, kept)| {
+            is_meant(key, kept.memory.answer.as_ref().map(|answer| &answer.value))
+        });
+        meant.map(|(key, _)| K::clone(&key)).collect()
+    }
+
+    fn kept_for(&self, memory: &Memory<V, E>, now: Instant) -> Duration {
+        let answer = memory.answer.as_ref();
+        let answer = answer
+            .map(|answer| (answer.lifetime() + self.stale_max).saturating_sub(answer.age(now)));
+        let fault = memory.fault.as_ref();
+        let fault = fault.map(|fault| fault.until.saturating_duration_since(now));
+        answer.max(fault).unwrap_or_default()
+    }
+
+    /// Does the housekeeping that moka puts off, so that what is over the bound is gone. The bytes
+    /// that are left.
+    #[cfg(test)]
+    pub(super) fn settle(&self) -> u64 {
+        self.major.run_pending_tasks();
+        self.minor.run_pending_tasks();
+        self.major.weighted_size() + self.minor.weighted_size()
+    }
+}
+
+fn segment<K, V, E>(bytes_max: u64, values: Values<K, V>) -> Segment<K, V, E>
 where
     K: Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
     E: Clone + Send + Sync + 'static,
 {
-    pub(super) fn new(bytes_max: u64, weigh: fn(&K, &V) -> usize) -> Self {
-        let weigher = move |key: &K, kept: &Kept<V, E>| {
-            let bytes = match kept {
-                Kept::Answer(answer) => weigh(key, &answer.value),
-                Kept::Fault { .. } => 0,
-            };
-            u32::try_from(bytes + UPKEEP_BYTES).unwrap_or(u32::MAX)
-        };
-        let builder = moka::sync::Cache::builder().max_capacity(bytes_max);
-        Self(builder.weigher(weigher).expire_after(Lifetimes).build())
-    }
-
-    /// What is kept under `key` and still counts at `now`.
-    pub(super) fn fresh(&self, key: &K, now: Instant) -> Option<Result<Answer<V>, E>> {
-        match self.0.get(key)? {
-            Kept::Answer(answer) => answer.is_fresh(now).then_some(Ok(answer)),
-            Kept::Fault { fault, until, .. } => (now < until).then_some(Err(fault)),
-        }
-    }
-
-    pub(super) fn keep(&self, key: K, kept: Kept<V, E>) {
-        self.0.insert(key, kept);
-    }
-
-    pub(super) fn invalidate(&self, key: &K) {
-        self.0.invalidate(key);
-    }
-
-    /// Does the housekeeping that moka puts off, so that what is over the bound is gone.
-    #[cfg(test)]
-    pub(super) fn settle(&self) -> u64 {
-        self.0.run_pending_tasks();
-        self.0.weighted_size()
-    }
+    let weigh = move |key: &K, kept: &Kept<V, E>| {
+        let answer = kept.memory.answer.as_ref();
+        let value_bytes = answer.map_or(0, |answer| (values.bytes)(&answer.value));
+        let bytes = (values.key_bytes)(key) + value_bytes + UPKEEP_BYTES;
+        u32::try_from(bytes).unwrap_or(u32::MAX)
+    };
+    moka::sync::Cache::builder()
+        .max_capacity(bytes_max)
+        .weigher(weigh)
+        .expire_after(Lifetimes)
+        .build()
 }
 
 /// Tells moka when nobody will believe an entry any more. Always `Some`: an update that gives
 /// `None` would leave the old entry's time in force.
 struct Lifetimes;
 
-impl<V, E> Kept<V, E> {
-    fn kept_for(&self) -> Duration {
-        match self {
-            Self::Answer(answer) => answer.lifetime(),
-            Self::Fault { kept_for, .. } => *kept_for,
-        }
-    }
-}
-
 impl<K, V, E> Expiry<K, Kept<V, E>> for Lifetimes {
     fn expire_after_create(&self, _: &K, kept: &Kept<V, E>, _: Instant) -> Option<Duration> {
-        Some(kept.kept_for())
+        Some(kept.kept_for)
     }
 
     fn expire_after_update(
@@ -101,6 +187,6 @@ impl<K, V, E> Expiry<K, Kept<V, E>> for Lifetimes {
         _: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        Some(kept.kept_for())
+        Some(kept.kept_for)
     }
 }

@@ -1,4 +1,4 @@
-//! Flights, lifetimes and bounds, counted by how often something was fetched.
+//! Flights, memories and bounds, counted by how often something was fetched.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
@@ -20,13 +20,39 @@ const LIMITS: Limits = Limits {
     bytes_max: 1_000_000,
     flights_max: 8,
     waiters_max: 4,
+    stale_max: Duration::from_secs(30),
     fault_kept: Duration::from_secs(1),
 };
+
+/// Every value weighs the same; those over a million are minor.
+const VALUES: Values<&str, u64> = Values {
+    key_bytes: |key| key.len(),
+    bytes: |_| 1_000,
+    is_minor: |value| *value > 1_000_000,
+};
+
+/// Where a value came from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum From {
+    Memory,
+    Other,
+    Own,
+}
+
+/// Why there is no value.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Not {
+    Broken,
+    Fault(&'static str),
+    Full,
+}
+
+type Outcome = Result<(u64, From), Not>;
 
 impl Bench {
     fn new(limits: Limits) -> Self {
         let clock = Clock::standing_at(Timestamp::UNIX_EPOCH);
-        let cache = Cache::new(limits, |_, _| 1_000, clock.clone(), TaskTracker::new());
+        let cache = Cache::new(limits, VALUES, clock.clone(), TaskTracker::new());
         Self {
             cache: Arc::new(cache),
             clock,
@@ -38,13 +64,14 @@ impl Bench {
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// Asks for `key`; if it must be fetched, `brings` is what comes, once `gate` opens.
+    /// Asks for `key`, where only a fresh answer will do; if it must be fetched, `brings` is what
+    /// comes, once `gate` opens.
     fn ask(
         &self,
         key: &'static str,
         brings: Result<u64, &'static str>,
         gate: &Arc<Notify>,
-    ) -> JoinHandle<Result<Found<u64>, Trouble<&'static str>>> {
+    ) -> JoinHandle<Outcome> {
         let Self {
             cache,
             clock,
@@ -53,28 +80,66 @@ impl Bench {
         let (cache, clock, asked) = (Arc::clone(cache), clock.clone(), Arc::clone(asked));
         let gate = Arc::clone(gate);
         tokio::spawn(async move {
+            let settle = {
+                let clock = clock.clone();
+                move |memory: Memory<u64, &'static str>| match memory {
+                    Memory {
+                        answer: Some(answer),
+                        ..
+                    } if answer.is_fresh(clock.now()) => Some(Ok((answer.value, From::Memory))),
+                    Memory {
+                        fault: Some(remembered),
+                        ..
+                    } => Some(Err(Not::Fault(remembered.fault))),
+                    Memory { .. } => None,
+                }
+            };
             let fetch = || async move {
                 asked.fetch_add(1, Ordering::SeqCst);
                 let asked_at = clock.now();
                 gate.notified().await;
-                let lifetime = Duration::from_secs(10);
-                brings.map(|value| Answer::new(value, asked_at, clock.now(), lifetime))
+                let answer = brings.map(|value| {
+                    Answer::new(value, asked_at, clock.now(), Duration::from_secs(10))
+                })?;
+                Ok(Fetched {
+                    answer,
+                    other_name: None,
+                })
             };
-            cache.get_or_fetch(&key, fetch).await
+            outcome(cache.board(&key, settle, fetch)).await
         })
     }
 
     /// Asks, and does not have to wait.
-    async fn have(
-        &self,
-        key: &'static str,
-        brings: Result<u64, &'static str>,
-    ) -> Result<(u64, Source), Trouble<&'static str>> {
+    async fn have(&self, key: &'static str, brings: Result<u64, &'static str>) -> Outcome {
         let gate = Arc::new(Notify::new());
         gate.notify_one();
-        let found = self.ask(key, brings, &gate).await.expect("the task ends")?;
-        Ok((found.answer.value, found.source))
+        self.ask(key, brings, &gate).await.expect("the task ends")
     }
+
+    /// The value that is remembered, whatever its age.
+    fn remembered(&self, key: &'static str) -> Option<u64> {
+        self.cache.recall(&key).answer.map(|answer| answer.value)
+    }
+
+    /// Drops what is remembered under `key`, or on its way.
+    fn invalidate(&self, key: &'static str) {
+        self.cache
+            .invalidate(|known| *known == key, |known, _| *known == key);
+    }
+}
+
+async fn outcome(boarded: Boarded<u64, &'static str, Outcome>) -> Outcome {
+    let (seat, from) = match boarded {
+        Boarded::Full => return Err(Not::Full),
+        Boarded::Joined(seat) => (seat, From::Other),
+        Boarded::Settled(settled) => return settled,
+        Boarded::Started(seat) => (seat, From::Own),
+    };
+    let landed = seat.outcome().await.ok_or(Not::Broken)?;
+    landed
+        .map(|answer| (answer.value, from))
+        .map_err(Not::Fault)
 }
 
 /// Lets every task that can run do so.
@@ -88,11 +153,11 @@ async fn settle() {
 async fn a_fresh_answer_is_fetched_once() {
     let bench = Bench::new(LIMITS);
 
-    assert_eq!(bench.have("k", Ok(1)).await, Ok((1, Source::Fetched)));
+    assert_eq!(bench.have("k", Ok(1)).await, Ok((1, From::Own)));
     bench.clock.advance(Duration::from_millis(9_999));
-    assert_eq!(bench.have("k", Ok(2)).await, Ok((1, Source::Remembered)));
+    assert_eq!(bench.have("k", Ok(2)).await, Ok((1, From::Memory)));
     bench.clock.advance(Duration::from_millis(1));
-    assert_eq!(bench.have("k", Ok(3)).await, Ok((3, Source::Fetched)));
+    assert_eq!(bench.have("k", Ok(3)).await, Ok((3, From::Own)));
 
     assert_eq!(bench.asked(), 2);
 }
@@ -111,8 +176,7 @@ async fn all_who_ask_at_a_time_share_one_flight_even_if_the_first_hangs_up() {
     gate.notify_one();
 
     for other in others {
-        let found = other.await.expect("the task ends").expect("an answer");
-        assert_eq!((found.answer.value, found.source), (1, Source::Collapsed));
+        assert_eq!(other.await.expect("the task ends"), Ok((1, From::Other)));
     }
     assert_eq!(bench.asked(), 1);
 }
@@ -122,15 +186,12 @@ async fn a_fault_is_shared_and_remembered_for_its_time() {
     let bench = Bench::new(LIMITS);
 
     for _ in 0..5 {
-        assert_eq!(
-            bench.have("k", Err("down")).await,
-            Err(Trouble::Fault("down"))
-        );
+        assert_eq!(bench.have("k", Err("down")).await, Err(Not::Fault("down")));
     }
     assert_eq!(bench.asked(), 1);
 
     bench.clock.advance(Duration::from_secs(1));
-    assert_eq!(bench.have("k", Ok(1)).await, Ok((1, Source::Fetched)));
+    assert_eq!(bench.have("k", Ok(1)).await, Ok((1, From::Own)));
 }
 
 #[tokio::test]
@@ -140,25 +201,16 @@ async fn what_was_invalidated_on_its_way_is_given_to_those_who_wait_and_not_kept
     let before = bench.ask("k", Ok(1), &old_gate);
     settle().await;
 
-    bench.cache.invalidate(&"k");
+    bench.invalidate("k");
     let after = bench.ask("k", Ok(2), &new_gate);
     settle().await;
     old_gate.notify_one();
-    assert_eq!(
-        before.await.expect("ends").expect("an answer").answer.value,
-        1
-    );
-    assert!(
-        bench.cache.peek(&"k").is_none(),
-        "the old answer is not kept"
-    );
+    assert_eq!(before.await.expect("ends"), Ok((1, From::Own)));
+    assert_eq!(bench.remembered("k"), None, "the old answer is not kept");
     new_gate.notify_one();
 
-    assert_eq!(
-        after.await.expect("ends").expect("an answer").answer.value,
-        2
-    );
-    assert_eq!(bench.have("k", Ok(3)).await, Ok((2, Source::Remembered)));
+    assert_eq!(after.await.expect("ends"), Ok((2, From::Own)));
+    assert_eq!(bench.have("k", Ok(3)).await, Ok((2, From::Memory)));
 }
 
 #[tokio::test]
@@ -168,25 +220,23 @@ async fn a_new_answer_is_not_pushed_out_by_an_older_flight_that_lands_after_it()
     let before = bench.ask("k", Ok(1), &gate);
     settle().await;
 
-    bench.cache.invalidate(&"k");
-    assert_eq!(bench.have("k", Ok(2)).await, Ok((2, Source::Fetched)));
+    bench.invalidate("k");
+    assert_eq!(bench.have("k", Ok(2)).await, Ok((2, From::Own)));
     gate.notify_one();
     before.await.expect("ends").expect("an answer");
 
-    assert_eq!(bench.have("k", Ok(3)).await, Ok((2, Source::Remembered)));
+    assert_eq!(bench.have("k", Ok(3)).await, Ok((2, From::Memory)));
 }
 
 #[tokio::test]
 async fn a_flight_that_breaks_off_frees_its_place_and_tells_those_who_wait() {
     let bench = Bench::new(LIMITS);
 
-    let broken = bench
-        .cache
-        .get_or_fetch(&"k", || async { panic!("on purpose") })
-        .await;
+    let fetch = || async { panic!("on purpose") };
+    let broken = outcome(bench.cache.board(&"k", |_| None, fetch)).await;
 
-    assert_eq!(broken, Err(Trouble::Broken));
-    assert_eq!(bench.have("k", Ok(1)).await, Ok((1, Source::Fetched)));
+    assert_eq!(broken, Err(Not::Broken));
+    assert_eq!(bench.have("k", Ok(1)).await, Ok((1, From::Own)));
 }
 
 #[tokio::test]
@@ -201,14 +251,19 @@ async fn waiters_and_flights_are_bounded() {
         .collect();
     settle().await;
 
-    assert_eq!(bench.have("k", Ok(2)).await, Err(Trouble::Crowded));
-    assert_eq!(bench.have("other", Ok(2)).await, Err(Trouble::Crowded));
+    assert_eq!(bench.have("k", Ok(2)).await, Err(Not::Full));
+    assert_eq!(bench.have("other", Ok(2)).await, Err(Not::Full));
 
     gate.notify_one();
     for waiter in waiting.drain(..) {
         waiter.await.expect("the task ends").expect("an answer");
     }
-    assert_eq!(bench.have("other", Ok(2)).await, Ok((2, Source::Fetched)));
+    assert_eq!(bench.have("other", Ok(2)).await, Ok((2, From::Own)));
+}
+
+/// Another key each time.
+fn key(number: u64) -> &'static str {
+    Box::leak(format!("k{number}").into_boxed_str())
 }
 
 #[tokio::test]
@@ -218,9 +273,11 @@ async fn what_is_kept_stays_within_its_bytes() {
         bytes_max,
         ..LIMITS
     });
-    for index in 0..1_000 {
-        let key: &'static str = Box::leak(format!("k{index}").into_boxed_str());
-        bench.have(key, Ok(index)).await.expect("an answer");
+    for number in 0..1_000 {
+        bench
+            .have(key(number), Ok(number))
+            .await
+            .expect("an answer");
     }
 
     let weighed = bench.cache.store.settle();
@@ -228,4 +285,110 @@ async fn what_is_kept_stays_within_its_bytes() {
         (bytes_max / 2..=bytes_max).contains(&weighed),
         "{weighed} bytes are kept"
     );
+}
+
+#[tokio::test]
+async fn what_is_minor_pushes_nothing_else_out() {
+    let bench = Bench::new(Limits {
+        bytes_max: 100_000,
+        ..LIMITS
+    });
+    let major: Vec<&str> = (0..20).map(key).collect();
+    for key in &major {
+        bench.have(key, Ok(1)).await.expect("an answer");
+    }
+
+    for number in 0..2_000 {
+        bench
+            .have(key(1_000 + number), Ok(2_000_000))
+            .await
+            .expect("an answer");
+        bench
+            .have(key(9_000 + number), Err("down"))
+            .await
+            .expect_err("a fault");
+    }
+    bench.cache.store.settle();
+
+    let left = major
+        .iter()
+        .filter(|key| bench.remembered(key) == Some(1))
+        .count();
+    assert_eq!(left, 20);
+}
+
+#[tokio::test]
+async fn a_fault_stands_beside_the_answer_and_not_in_its_place() {
+    let bench = Bench::new(LIMITS);
+    bench.have("k", Ok(1)).await.expect("an answer");
+    bench.clock.advance(Duration::from_secs(10));
+
+    assert_eq!(bench.have("k", Err("down")).await, Err(Not::Fault("down")));
+
+    assert_eq!(bench.remembered("k"), Some(1));
+    bench.clock.advance(Duration::from_secs(30));
+    assert_eq!(
+        bench.remembered("k"),
+        Some(1),
+        "as long as a stale answer may be of use"
+    );
+    bench.clock.advance(Duration::from_millis(1));
+    assert_eq!(bench.remembered("k"), None);
+}
+
+#[tokio::test]
+async fn what_is_expired_is_remembered_and_no_longer_fresh() {
+    let bench = Bench::new(LIMITS);
+    bench.have("k", Ok(1)).await.expect("an answer");
+    bench.clock.advance(Duration::from_secs(2));
+
+    bench.cache.expire(|key| *key == "k", |key, _| *key == "k");
+
+    let answer = bench.cache.recall(&"k").answer.expect("an answer");
+    assert!(!answer.is_fresh(bench.clock.now()));
+    assert_eq!(answer.lifetime(), Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn an_answer_under_another_name_gives_way_to_a_newer_one_and_to_one_under_way() {
+    let bench = Bench::new(LIMITS);
+    let fetch = |value, name: &'static str| {
+        let clock = bench.clock.clone();
+        move || async move {
+            let answer =
+                |value| Answer::new(value, clock.now(), clock.now(), Duration::from_secs(10));
+            Ok(Fetched {
+                answer: answer(value),
+                other_name: Some((name, answer(value))),
+            })
+        }
+    };
+    let gate = Arc::new(Notify::new());
+    let under_way = bench.ask("busy", Ok(5), &gate);
+    settle().await;
+
+    for (key, value, name) in [("a", 1, "free"), ("b", 2, "busy")] {
+        outcome(bench.cache.board(&key, |_| None, fetch(value, name)))
+            .await
+            .expect("an answer");
+    }
+    assert_eq!(bench.remembered("free"), Some(1));
+    assert_eq!(bench.remembered("busy"), None);
+
+    outcome(bench.cache.board(&"c", |_| None, fetch(3, "free")))
+        .await
+        .expect("an answer");
+    assert_eq!(
+        bench.remembered("free"),
+        Some(1),
+        "the one that came at the same time stays"
+    );
+    bench.clock.advance(Duration::from_secs(1));
+    outcome(bench.cache.board(&"d", |_| None, fetch(4, "free")))
+        .await
+        .expect("an answer");
+    assert_eq!(bench.remembered("free"), Some(4));
+
+    gate.notify_one();
+    assert_eq!(under_way.await.expect("ends"), Ok((5, From::Own)));
 }

@@ -3,9 +3,9 @@
 //! Pure arithmetic: it is told the time, and does not know what the answer is about.
 //!
 //! ```text
-//! asked        arrived                      asked + lifetime
-//!   |-------------|-------------------------------|---------------->
-//!   | age = 0     |            fresh              |     stale
+//! asked      arrived              asked + lifetime
+//!   |-----------|-------------------------|------------------------------>
+//!   | age = 0   |          fresh          | stale: staleness = 0, 1, 2 …
 //! ```
 //!
 //! Age counts from the moment the question was *sent*: what happened at WeCom while the answer
@@ -24,6 +24,7 @@ pub struct Answer<V> {
     /// What was answered.
     pub value: V,
     asked_at: Instant,
+    on_its_way: Duration,
     lifetime: Duration,
 }
 
@@ -36,8 +37,35 @@ impl<V> Answer<V> {
         Self {
             value,
             asked_at,
+            on_its_way,
             lifetime,
         }
+    }
+
+    /// The same answer, to be believed for `fresh_for` at most.
+    #[must_use]
+    pub fn at_most(self, fresh_for: Duration) -> Self {
+        let lifetime = self
+            .lifetime
+            .min(fresh_for.max(self.on_its_way + LIFETIME_MIN));
+        Self { lifetime, ..self }
+    }
+
+    /// The same answer, no longer believed from `now` on.
+    #[must_use]
+    pub fn expired(self, now: Instant) -> Self {
+        let lifetime = self.lifetime.min(self.age(now));
+        Self { lifetime, ..self }
+    }
+
+    /// When the question was sent.
+    pub fn asked_at(&self) -> Instant {
+        self.asked_at
+    }
+
+    /// How long the answer took to arrive.
+    pub fn on_its_way(&self) -> Duration {
+        self.on_its_way
     }
 
     /// Since the question was sent.
@@ -53,6 +81,11 @@ impl<V> Answer<V> {
     /// What is left of the lifetime. Zero once it is over.
     pub fn remaining(&self, now: Instant) -> Duration {
         self.lifetime.saturating_sub(self.age(now))
+    }
+
+    /// How long the lifetime has been over. Zero while it is not.
+    pub fn staleness(&self, now: Instant) -> Duration {
+        self.age(now).saturating_sub(self.lifetime)
     }
 
     /// Whether the lifetime has not yet passed.
@@ -71,15 +104,17 @@ mod tests {
         let at = |age_ms| asked + Duration::from_millis(age_ms);
         let answer = Answer::new((), asked, at(200), Duration::from_secs(60));
 
-        for (age_ms, fresh, remaining_ms) in [
-            (200, true, 59_800),
-            (59_999, true, 1),
-            (60_000, false, 0),
-            (90_000, false, 0),
+        for (age_ms, fresh, remaining_ms, staleness_ms) in [
+            (200, true, 59_800, 0),
+            (59_999, true, 1, 0),
+            (60_000, false, 0, 0),
+            (90_000, false, 0, 30_000),
         ] {
             assert_eq!(answer.is_fresh(at(age_ms)), fresh, "at {age_ms} ms");
             let remaining = Duration::from_millis(remaining_ms);
             assert_eq!(answer.remaining(at(age_ms)), remaining, "at {age_ms} ms");
+            let staleness = Duration::from_millis(staleness_ms);
+            assert_eq!(answer.staleness(at(age_ms)), staleness, "at {age_ms} ms");
         }
     }
 

@@ -4,29 +4,33 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::extract::Path;
-use axum::extract::RawQuery;
 use axum::extract::State;
 use axum::extract::rejection::PathRejection;
 use axum::response::Response;
 use axum::routing::any;
+use http::HeaderMap;
 use http::HeaderValue;
 use http::Method;
+use http::StatusCode;
 use http::header;
 use http::request::Parts;
+use tokio::time::Instant;
 
 use super::Desk;
 use super::access::Caller;
 use super::caching;
-use super::caching::Sense;
+use super::directives;
+use super::encoding;
 use super::problem::Kind;
 use super::problem::Problem;
-use crate::cache::Found;
+use super::validation;
 use crate::meeting::InvalidMeetingCode;
 use crate::meeting::InvalidMeetingId;
 use crate::meeting::MeetingCode;
 use crate::meeting::MeetingId;
 use crate::meeting::Selector;
-use crate::service::Finding;
+use crate::meeting::view::Views;
+use crate::service::Found;
 use crate::wecom::Question;
 
 /// The routes. Which method is taken is judged after the caller: hence `any`.
@@ -41,28 +45,25 @@ pub(super) fn routes(desk: Desk) -> Router {
 /// `GET /meetings/{meeting_id}`
 async fn by_id(
     caller: Caller,
-    _: Reading,
+    request: Reading,
     State(desk): State<Desk>,
     id: Result<Path<String>, PathRejection>,
-    RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let Path(id) = id.map_err(|_| InvalidMeetingId)?;
     let id: MeetingId = id.parse()?;
-    desk.show(&caller, Selector::Id(id), query.as_deref()).await
+    desk.show(&caller, Selector::Id(id), &request).await
 }
 
 /// `GET /meetings/by-code/{meeting_code}`
 async fn by_code(
     caller: Caller,
-    _: Reading,
+    request: Reading,
     State(desk): State<Desk>,
     code: Result<Path<String>, PathRejection>,
-    RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     let Path(code) = code.map_err(|_| InvalidMeetingCode)?;
     let code: MeetingCode = code.parse()?;
-    desk.show(&caller, Selector::Code(code), query.as_deref())
-        .await
+    desk.show(&caller, Selector::Code(code), &request).await
 }
 
 impl Desk {
@@ -70,63 +71,101 @@ impl Desk {
         &self,
         caller: &Caller,
         selector: Selector,
-        query: Option<&str>,
+        request: &Reading,
     ) -> Result<Response, Problem> {
+        let query = request.query.as_deref().unwrap_or_default();
         let Parameters {
             app,
             sub_meeting_id,
-        } = Parameters::parse(query.unwrap_or_default())?;
+        } = Parameters::parse(query)?;
         let app = self.access.app(caller, app.as_deref())?;
         let question = Question {
             app,
             selector,
             occurrence: sub_meeting_id,
         };
-        let asking = tokio::time::timeout(self.request_timeout, self.meetings.lookup(&question));
-        let found = match asking.await {
-            Err(_) => Err(Problem::timed_out()),
-            Ok(Err(trouble)) => Err(trouble.into()),
-            Ok(Ok(found)) => Ok(found),
-        };
-        let found = found.map_err(Problem::after_asking)?;
-        self.dress(caller, found)
+        let wish = directives::wish(&request.headers);
+        let deadline = Instant::now() + self.request_timeout;
+        let found = self.meetings.lookup(&question, wish, deadline).await?;
+        self.dress(caller, &question, &found, &request.headers)
     }
 
-    /// The caller's view of what was found.
-    fn dress(&self, caller: &Caller, found: Found<Finding>) -> Result<Response, Problem> {
-        let Found { answer, source } = found;
-        let now = self.clock.now();
-        let views = match &answer.value {
+    /// The caller's view of what was found, or word that the caller has it already.
+    fn dress(
+        &self,
+        caller: &Caller,
+        question: &Question,
+        found: &Found,
+        request: &HeaderMap,
+    ) -> Result<Response, Problem> {
+        let mut headers = caching::headers(found, self.clock.now());
+        let views = match &found.answer.value {
             Ok(views) => views,
-            Err(absent) => {
-                let headers = caching::headers(&answer, source, Sense::Negative, now);
-                return Err(Problem::from(*absent).with_headers(&headers));
-            }
+            Err(absent) => return Err(Problem::from(*absent).with_headers(&headers)),
         };
-        let mut response = Response::new(Body::from(views.body(caller.reveal()).clone()));
-        let headers = response.headers_mut();
-        *headers = caching::headers(&answer, source, Sense::Positive, now);
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        let bytes_before = views.bytes();
+        let text = views.text(caller.reveal());
+        let etag = validation::etag(text.digest());
         headers.insert(
             header::VARY,
             HeaderValue::from_static("Authorization, Accept-Encoding"),
         );
+        if let Some(location) = content_location(question, views) {
+            headers.insert(header::CONTENT_LOCATION, location);
+        }
+        let mut response = Response::new(Body::empty());
+        if validation::is_known(request, &etag) {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        } else {
+            let (encoding, bytes) = text.encoded(encoding::preferred(request));
+            *response.body_mut() = Body::from(bytes.clone());
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
+            if let Some(coding) = encoding::coding(encoding) {
+                headers.insert(header::CONTENT_ENCODING, coding);
+            }
+        }
+        headers.insert(header::ETAG, caching::text(etag));
+        if views.bytes() != bytes_before {
+            self.meetings.has_grown(question, views);
+        }
+        *response.headers_mut() = headers;
         Ok(response)
     }
 }
 
-/// A request that only reads. HEAD is answered as GET is; the server leaves the body out.
-struct Reading;
+/// Where a meeting that was found by its number can be found by its id.
+fn content_location(question: &Question, views: &Views) -> Option<HeaderValue> {
+    let (Selector::Code(_), Some(id)) = (&question.selector, views.meeting_id()) else {
+        return None;
+    };
+    // WeCom's word is only passed on if it is one that we would take.
+    let id: MeetingId = id.parse().ok()?;
+    let mut location = format!("/meetings/{id}");
+    if let Some(occurrence) = &question.occurrence {
+        location = format!("{location}?sub_meeting_id={occurrence}");
+    }
+    Some(caching::text(location))
+}
+
+/// A request that only reads, and what it says besides which meeting it is about. HEAD is answered
+/// as GET is; the server leaves the body out.
+struct Reading {
+    query: Option<String>,
+    headers: HeaderMap,
+}
 
 impl FromRequestParts<Desk> for Reading {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Desk) -> Result<Self, Self::Rejection> {
         match parts.method {
-            Method::GET | Method::HEAD => Ok(Self),
+            Method::GET | Method::HEAD => Ok(Self {
+                query: parts.uri.query().map(str::to_owned),
+                headers: std::mem::take(&mut parts.headers),
+            }),
             _ => Err(Problem::method_not_allowed("GET, HEAD")),
         }
     }

@@ -13,6 +13,8 @@
 mod access;
 mod admin;
 mod caching;
+mod directives;
+mod encoding;
 mod front;
 mod gate;
 mod head;
@@ -21,6 +23,7 @@ mod meetings;
 mod problem;
 mod request_id;
 mod settings;
+mod validation;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +54,7 @@ const ADMIN_CONNECTIONS_MAX: usize = 64;
 #[derive(Clone)]
 pub struct Desk {
     /// What is known about meetings.
-    pub meetings: Arc<Meetings>,
+    pub meetings: Meetings,
     /// Who may ask.
     pub access: Arc<Access>,
     /// How long a caller waits at most.

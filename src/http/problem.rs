@@ -19,9 +19,9 @@ use serde::Serialize;
 use super::caching;
 use super::caching::CACHE_STATUS;
 use super::request_id::RequestId;
-use crate::cache::Trouble;
 use crate::meeting::InvalidMeetingCode;
 use crate::meeting::InvalidMeetingId;
+use crate::service::Refusal;
 use crate::wecom::Absence;
 use crate::wecom::Absent;
 use crate::wecom::Fault;
@@ -77,6 +77,7 @@ kinds! {
     MeetingNotFound = "meeting_not_found", NOT_FOUND, "No such meeting";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This method is not allowed here";
     NoSuchRoute = "no_such_route", NOT_FOUND, "Nothing is here";
+    NotCached = "not_cached", GATEWAY_TIMEOUT, "Nothing is kept that will do";
     NotAccessible = "not_accessible", FORBIDDEN, "WeCom does not let this app see this meeting";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too much is asked of us at the moment";
     RejectedByWecom = "rejected_by_wecom", BAD_REQUEST, "WeCom rejects the question";
@@ -195,16 +196,6 @@ impl Problem {
         Self::new(Kind::Internal, "the log knows more, under this instance")
     }
 
-    /// A caller whose time ran out before WeCom answered.
-    pub(super) fn timed_out() -> Self {
-        Fault::TimedOut.into()
-    }
-
-    /// A problem that was met by asking WeCom, not one that is ours alone.
-    pub(super) fn after_asking(self) -> Self {
-        self.with_header(CACHE_STATUS, caching::MISSED)
-    }
-
     /// The status that goes with it.
     pub(super) fn status(&self) -> StatusCode {
         self.kind.status()
@@ -287,12 +278,19 @@ impl From<Absent> for Problem {
     }
 }
 
-impl From<Trouble<Fault>> for Problem {
-    fn from(trouble: Trouble<Fault>) -> Self {
-        match trouble {
-            Trouble::Broken => Self::internal(),
-            Trouble::Crowded => Self::new(Kind::Overloaded, "too many questions are under way"),
-            Trouble::Fault(fault) => fault.into(),
+impl From<Refusal> for Problem {
+    /// Only who asked WeCom, in vain, tells so in `Cache-Status`.
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Broken => Self::internal(),
+            Refusal::Crowded => Self::new(Kind::Overloaded, "too many questions are under way"),
+            Refusal::Fault(fault, cause) => {
+                Self::from(fault).with_header(CACHE_STATUS, caching::in_vain(cause))
+            }
+            Refusal::NotCached => Self::new(
+                Kind::NotCached,
+                "you asked for no question, and nothing is kept that will do",
+            ),
         }
     }
 }

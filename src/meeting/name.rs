@@ -153,6 +153,16 @@ pub enum Selector {
     Id(MeetingId),
 }
 
+impl Selector {
+    /// The id or the code, without saying which it is.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Code(code) => code.as_str(),
+            Self::Id(id) => id.as_str(),
+        }
+    }
+}
+
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,13 +1,32 @@
-//! How long an answer is believed: `[cache.fresh_for]`.
+//! How long an answer is believed: `[cache.fresh_for]`, and what the meeting itself says about when
+//! it can change.
+//!
+//! | answer | believed for |
+//! |---|---|
+//! | a meeting | what is set for its status, ±10 % |
+//! | … that repeats, or a personal room, ended, called off or expired | … but no longer than one that is to come: it is not over |
+//! | … with a boundary ahead (start, end, an occurrence's start) | … but not past the nearest |
+//! | … found by its number | … but no longer than `by_code_max`: numbers are handed on |
+//! | that there is none | `absent`, ±10 %; by number no longer than `by_code_max` |
+//!
+//! Pure: it is told the time and the throw of the dice. (That an answer is believed for a second at
+//! least, whatever this says, is a rule of [`crate::freshness`].)
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::meeting::Meeting;
+use crate::meeting::OccurrenceStatus;
 use crate::meeting::Selector;
 use crate::meeting::Status;
+use crate::meeting::Type;
 use crate::setting;
+
+/// By how much lifetimes are varied, up and down, so that what was asked together is not asked
+/// again together.
+const JITTER: f64 = 0.1;
 
 /// How long an answer is believed, by what it says.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -58,9 +77,34 @@ impl Default for FreshFor {
     }
 }
 
+/// When an answer came about, and how the dice fell: at least 0, less than 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Occasion {
+    pub(super) asked: Timestamp,
+    pub(super) throw: f64,
+}
+
 impl FreshFor {
     /// How long to believe `meeting`, which was found by `selector`.
-    pub(super) fn meeting(&self, meeting: &Meeting, selector: &Selector) -> Duration {
+    pub(super) fn meeting(
+        &self,
+        meeting: &Meeting,
+        selector: &Selector,
+        occasion: Occasion,
+    ) -> Duration {
+        let believed = self.capped(self.by_status(meeting), selector, occasion);
+        match next_boundary(meeting, occasion.asked) {
+            Some(boundary) => believed.min(boundary),
+            None => believed,
+        }
+    }
+
+    /// How long to believe that there is no meeting behind `selector`.
+    pub(super) fn absence(&self, selector: &Selector, occasion: Occasion) -> Duration {
+        self.capped(self.absent, selector, occasion)
+    }
+
+    fn by_status(&self, meeting: &Meeting) -> Duration {
         let by_status = match meeting.status {
             Some(Status::NotStarted) => self.not_started,
             Some(Status::InProgress) => self.in_progress,
@@ -69,31 +113,81 @@ impl FreshFor {
             Some(Status::Expired) => self.expired,
             Some(Status::Unknown) | None => self.unknown,
         };
-        self.at_most(by_status, selector)
+        if comes_back(meeting) {
+            by_status.min(self.not_started)
+        } else {
+            by_status
+        }
     }
 
-    /// How long to believe that there is no meeting behind `selector`.
-    pub(super) fn absence(&self, selector: &Selector) -> Duration {
-        self.at_most(self.absent, selector)
-    }
-
-    fn at_most(&self, duration: Duration, selector: &Selector) -> Duration {
+    fn capped(&self, duration: Duration, selector: &Selector, occasion: Occasion) -> Duration {
+        let varied = duration.mul_f64(1.0 + JITTER * (2.0 * occasion.throw - 1.0));
         match selector {
-            Selector::Code(_) => duration.min(self.by_code_max),
-            Selector::Id(_) => duration,
+            Selector::Code(_) => varied.min(self.by_code_max),
+            Selector::Id(_) => varied,
         }
     }
 }
 
+/// Whether a meeting that is over today may be held again tomorrow under the same name.
+fn comes_back(meeting: &Meeting) -> bool {
+    let by_type = matches!(meeting.r#type, Some(Type::PersonalRoom | Type::Recurring));
+    by_type || meeting.recurrence.is_some()
+}
+
+/// How long it is from `asked` to the next moment at which the meeting is known to change.
+fn next_boundary(meeting: &Meeting, asked: Timestamp) -> Option<Duration> {
+    let occurrences = meeting
+        .occurrences
+        .iter()
+        .flat_map(|occurrences| &occurrences.items);
+    let standing = occurrences.filter(|item| item.status != Some(OccurrenceStatus::Deleted));
+    let starts = standing.map(|item| item.start_time);
+    let boundaries = [meeting.start_time, meeting.end_time]
+        .into_iter()
+        .chain(starts)
+        .flatten();
+    let ahead = boundaries.filter(|&boundary| boundary > asked).min()?;
+    ahead.duration_since(asked).try_into().ok()
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::meeting::Occurrence;
+    use crate::meeting::Occurrences;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("a time")
+    }
+
+    /// The dice fall in the middle: nothing is varied.
+    fn occasion() -> Occasion {
+        Occasion {
+            asked: at(1_000_000),
+            throw: 0.5,
+        }
+    }
+
+    fn by_id() -> Selector {
+        Selector::Id("m1".parse().expect("an id"))
+    }
+
+    fn by_code() -> Selector {
+        Selector::Code("446153273".parse().expect("a code"))
+    }
+
+    fn seconds(meeting: &Meeting) -> u64 {
+        FreshFor::default()
+            .meeting(meeting, &by_id(), occasion())
+            .as_secs()
+    }
 
     #[test]
     fn a_meeting_is_believed_by_its_status_and_by_its_number_not_for_long() {
         let fresh_for = FreshFor::default();
-        let id = Selector::Id("m1".parse().expect("an id"));
-        let code = Selector::Code("446153273".parse().expect("a code"));
         for (status, by_id_s, by_code_s) in [
             (Some(Status::NotStarted), 60, 30),
             (Some(Status::InProgress), 10, 10),
@@ -107,12 +201,158 @@ mod tests {
                 status,
                 ..Meeting::default()
             };
-            let seconds = |selector| fresh_for.meeting(&meeting, selector).as_secs();
-            assert_eq!(
-                (seconds(&id), seconds(&code)),
-                (by_id_s, by_code_s),
-                "{status:?}"
-            );
+            let seconds = |selector| fresh_for.meeting(&meeting, selector, occasion()).as_secs();
+            let believed = (seconds(&by_id()), seconds(&by_code()));
+            assert_eq!(believed, (by_id_s, by_code_s), "{status:?}");
+        }
+    }
+
+    #[test]
+    fn a_meeting_is_not_believed_past_its_next_boundary() {
+        let occurrence = |start, status| Occurrence {
+            start_time: Some(at(start)),
+            status: Some(status),
+            ..Occurrence::default()
+        };
+        let scheduled = OccurrenceStatus::Scheduled;
+        let items = |items| {
+            Some(Occurrences {
+                items,
+                ..Occurrences::default()
+            })
+        };
+        let meeting = Meeting {
+            status: Some(Status::NotStarted),
+            ..Meeting::default()
+        };
+        for (case, meeting, expected_s) in [
+            (
+                "begins",
+                Meeting {
+                    start_time: Some(at(1_000_007)),
+                    ..meeting.clone()
+                },
+                7,
+            ),
+            (
+                "ends",
+                Meeting {
+                    end_time: Some(at(1_000_005)),
+                    ..meeting.clone()
+                },
+                5,
+            ),
+            (
+                "begins now",
+                Meeting {
+                    start_time: Some(at(1_000_000)),
+                    ..meeting.clone()
+                },
+                60,
+            ),
+            (
+                "is far off",
+                Meeting {
+                    start_time: Some(at(2_000_000)),
+                    ..meeting.clone()
+                },
+                60,
+            ),
+            (
+                "comes round",
+                Meeting {
+                    occurrences: items(vec![
+                        occurrence(999_000, scheduled),
+                        occurrence(1_000_003, OccurrenceStatus::Deleted),
+                        occurrence(1_000_020, scheduled),
+                        occurrence(1_000_030, scheduled),
+                    ]),
+                    ..meeting.clone()
+                },
+                20,
+            ),
+        ] {
+            assert_eq!(seconds(&meeting), expected_s, "one that {case}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_held_again_is_never_believed_as_if_it_were_over() {
+        for status in [Status::Ended, Status::Cancelled, Status::Expired] {
+            for r#type in [Type::Recurring, Type::PersonalRoom] {
+                let (status, r#type) = (Some(status), Some(r#type));
+                let meeting = Meeting {
+                    status,
+                    r#type,
+                    ..Meeting::default()
+                };
+                assert_eq!(seconds(&meeting), 60, "{status:?} {type:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn lifetimes_vary_by_a_tenth() {
+        let fresh_for = FreshFor::default();
+        for (throw, expected_ms) in [(0.0, 9_000), (0.5, 10_000), (1.0, 11_000)] {
+            let occasion = Occasion {
+                throw,
+                ..occasion()
+            };
+            let believed = fresh_for.absence(&by_id(), occasion).as_millis();
+            assert_eq!(believed, expected_ms, "for a throw of {throw}");
+        }
+    }
+
+    fn any_meeting() -> impl Strategy<Value = Meeting> {
+        let time = || {
+            prop::option::of(any::<i64>().prop_filter_map("a time", |second| {
+                Timestamp::from_second(second % 10_000_000_000).ok()
+            }))
+        };
+        let near = || prop::option::of((999_900_i64..1_000_200).prop_map(at));
+        let times = prop_oneof![(time(), time()), (near(), near())];
+        let status = prop::option::of((0_i64..8).prop_map(Status::from_code));
+        let r#type = prop::option::of((0_i64..8).prop_map(Type::from_code));
+        (times, status, r#type).prop_map(|((start_time, end_time), status, r#type)| Meeting {
+            start_time,
+            end_time,
+            status,
+            r#type,
+            ..Meeting::default()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_meeting_is_believed_past_a_boundary_or_longer_than_is_set(
+            meeting in any_meeting(),
+            throw in 0.0..1.0_f64,
+        ) {
+            let fresh_for = FreshFor::default();
+            let occasion = Occasion { throw, ..occasion() };
+
+            let by_id = fresh_for.meeting(&meeting, &by_id(), occasion);
+            let by_code = fresh_for.meeting(&meeting, &by_code(), occasion);
+
+            prop_assert!(by_id <= Duration::from_secs(660));
+            prop_assert!(by_code <= fresh_for.by_code_max && by_code <= by_id);
+            for boundary in [meeting.start_time, meeting.end_time].into_iter().flatten() {
+                let until = occasion.asked + by_id;
+                prop_assert!(boundary <= occasion.asked || until <= boundary, "{boundary}");
+            }
+        }
+
+        #[test]
+        fn a_later_boundary_never_shortens_a_lifetime(
+            meeting in any_meeting(),
+            ahead in 1_i64..1_000,
+            further in 0_i64..1_000,
+        ) {
+            let with_end = |second| Meeting { end_time: Some(at(1_000_000 + second)), ..meeting.clone() };
+            prop_assert!(seconds(&with_end(ahead)) <= seconds(&with_end(ahead + further)));
         }
     }
 }

@@ -1,31 +1,49 @@
 //! What we know about a meeting, asking WeCom if need be.
 //!
-//! Strategy (when to ask) and policy (how long to believe, in `lifetime`) live here; how answers
-//! are kept is the cache's business, how they are had is WeCom's. This is the only room that knows
-//! both. It does not know HTTP, nor who asks.
+//! Strategy (when to ask, in `plan`) and policy (how long to believe, in
+//! `lifetime`) live here; how answers are kept is the cache's business, how
+//! they are had is WeCom's. This is the only room that knows both. It does not know HTTP, nor who
+//! asks.
 
+mod alias;
 mod lifetime;
+mod plan;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Deserialize;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use self::lifetime::Occasion;
+use self::plan::Plan;
+use self::plan::Terms;
+use self::plan::plan;
+use crate::cache::Boarded;
 use crate::cache::Cache;
-use crate::cache::Found;
+use crate::cache::Fetched;
 use crate::cache::Limits;
-use crate::cache::Trouble;
+use crate::cache::Memory;
+use crate::cache::Values;
 use crate::clock::Clock;
+use crate::dice::Dice;
 use crate::freshness::Answer;
+use crate::meeting::Selector;
 use crate::meeting::view::Views;
 use crate::setting;
 use crate::wecom::Absent;
+use crate::wecom::AppName;
 use crate::wecom::Fault;
 use crate::wecom::Question;
+use crate::wecom::Reply;
 use crate::wecom::WeCom;
 
 pub use self::lifetime::FreshFor;
+pub use self::plan::Cause;
+pub use self::plan::Grounds;
+pub use self::plan::Wish;
 
 /// How answers are kept: `[cache]`.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -59,6 +77,25 @@ impl Default for Settings {
     }
 }
 
+/// The time, and randomness: what a test turns and loads.
+#[derive(Clone, Debug)]
+pub struct Chance {
+    /// The time.
+    pub clock: Clock,
+    /// What varies lifetimes, and decides who renews early.
+    pub dice: Dice,
+}
+
+impl Chance {
+    /// The machine's time, and fair dice.
+    pub fn real() -> Self {
+        Self {
+            clock: Clock::of_the_machine(),
+            dice: Dice::fair(),
+        }
+    }
+}
+
 /// How much may go on at a time. Set by how many callers are let in.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
@@ -71,13 +108,71 @@ pub struct Load {
 /// What WeCom says of a meeting: its views, or that there is none to show. Absence is knowledge.
 pub type Finding = Result<Arc<Views>, Absent>;
 
-/// The meetings, as far as we know them.
-pub struct Meetings {
+/// What was found, and how it came here.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What was found.
+    pub answer: Answer<Finding>,
+    /// How it came here.
+    pub source: Source,
+}
+
+/// How an answer came here.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Source {
+    /// WeCom was being asked already, for somebody else.
+    Collapsed(Cause),
+    /// WeCom was asked, and its answer kept.
+    Fetched(Cause),
+    /// From memory, on these grounds.
+    Remembered(Grounds),
+    /// From memory, as WeCom was asked in vain.
+    StaleIfError,
+}
+
+/// Why nothing can be served.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// The task that asked broke off: a fault of ours.
+    Broken,
+    /// More is under way, or more are waiting, than may be.
+    Crowded,
+    /// WeCom was asked, just now or shortly before, in vain. The cause is why it was asked.
+    Fault(Fault, Cause),
+    /// The caller wants no question, and there is nothing without one.
+    NotCached,
+}
+
+/// Which answers a purge is about.
+#[derive(Clone, Debug)]
+pub enum Scope {
+    /// All of them.
+    All,
+    /// Those about one meeting, of one app or of all: its occurrences too, and what was found by a
+    /// number and is known to be of it.
+    Meeting(Selector, Option<AppName>),
+}
+
+/// How thorough a purge is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Thoroughness {
+    /// The answers are dropped.
+    Drop,
+    /// The answers become stale: they are served while they are renewed.
+    Expire,
+}
+
+/// The meetings, as far as we know them. Clones share what they know.
+#[derive(Clone)]
+pub struct Meetings(Arc<Inner>);
+
+struct Inner {
     cache: Cache<Question, Finding, Fault>,
     wecom: WeCom,
-    fresh_for: FreshFor,
+    settings: Settings,
     patience: Duration,
     clock: Clock,
+    dice: Dice,
 }
 
 impl Meetings {
@@ -86,88 +181,282 @@ impl Meetings {
         settings: Settings,
         load: Load,
         wecom: WeCom,
-        clock: Clock,
+        chance: Chance,
         tasks: TaskTracker,
     ) -> Self {
         let Load {
             callers_max,
             patience,
         } = load;
+        let Chance { clock, dice } = chance;
         let limits = Limits {
             bytes_max: settings.max_bytes,
             flights_max: callers_max,
             waiters_max: callers_max,
+            stale_max: settings.stale_while_revalidate.max(settings.stale_if_error),
             fault_kept: settings.fresh_for.fault,
         };
-        Self {
-            cache: Cache::new(limits, weigh, clock.clone(), tasks),
+        let cache = Cache::new(limits, VALUES, clock.clone(), tasks);
+        Self(Arc::new(Inner {
+            cache,
             wecom,
-            fresh_for: settings.fresh_for,
+            settings,
             patience,
             clock,
-        }
+            dice,
+        }))
     }
 
     /// What we know about one meeting, asking WeCom if need be.
     ///
-    /// A fresh answer is served from memory. Whoever finds none waits for WeCom, together with all
-    /// who ask the same; nobody who hangs up takes the answer from the others.
-    pub async fn lookup(&self, question: &Question) -> Result<Found<Finding>, Trouble<Fault>> {
-        self.cache
-            .get_or_fetch(question, || self.ask(question.clone()))
-            .await
+    /// A fresh answer is served from memory. A stale one is served too, while WeCom is asked again
+    /// behind the caller's back, or if WeCom fails. Whoever finds nothing waits for WeCom, together
+    /// with all who ask the same, and until `deadline` at most.
+    pub async fn lookup(
+        &self,
+        question: &Question,
+        wish: Wish,
+        deadline: Instant,
+    ) -> Result<Found, Refusal> {
+        match self.plan(self.0.cache.recall(question), wish) {
+            Plan::Ask(cause, stale) => {
+                self.ask_and_wait(question, wish, cause, stale, deadline)
+                    .await
+            }
+            Plan::ServeAndRenew(answer, grounds) => {
+                self.renew(question);
+                Ok(Found {
+                    answer,
+                    source: Source::Remembered(grounds),
+                })
+            }
+            settled @ (Plan::Fail(_) | Plan::Refuse | Plan::Serve(..)) => settle(settled),
+        }
+    }
+
+    /// Purges the answers in `scope`: whoever asks from now on is not given what was known, nor
+    /// what is on its way.
+    pub fn purge(&self, scope: &Scope, thoroughness: Thoroughness) {
+        let may_be_meant = |question: &Question| scope.may_cover(question);
+        let is_meant =
+            |question: &Question, finding: Option<&Finding>| scope.covers(question, finding);
+        match thoroughness {
+            Thoroughness::Drop => self.0.cache.invalidate(may_be_meant, is_meant),
+            Thoroughness::Expire => self.0.cache.expire(may_be_meant, is_meant),
+        }
+    }
+
+    /// Has the bytes of an answer counted again: a view of it was made that was not there before.
+    pub fn has_grown(&self, question: &Question, views: &Arc<Views>) {
+        let is_same = |finding: &Finding| {
+            finding
+                .as_ref()
+                .is_ok_and(|known| Arc::ptr_eq(known, views))
+        };
+        self.0.cache.reweigh(question, is_same);
+    }
+
+    fn plan(&self, memory: Memory<Finding, Fault>, wish: Wish) -> Plan<Finding, Fault> {
+        let Inner {
+            settings,
+            clock,
+            dice,
+            ..
+        } = &*self.0;
+        let terms = Terms {
+            stale_while_revalidate: settings.stale_while_revalidate,
+            stale_if_error: settings.stale_if_error,
+            min_refresh_interval: settings.min_refresh_interval,
+        };
+        plan(memory, wish, terms, clock.now(), dice.throw())
+    }
+
+    async fn ask_and_wait(
+        &self,
+        question: &Question,
+        wish: Wish,
+        cause: Cause,
+        stale: Option<Answer<Finding>>,
+        deadline: Instant,
+    ) -> Result<Found, Refusal> {
+        let look_again = |memory| match self.plan(memory, wish) {
+            Plan::Ask(..) => None,
+            settled
+            @ (Plan::Fail(_) | Plan::Refuse | Plan::Serve(..) | Plan::ServeAndRenew(..)) => {
+                Some(settle(settled))
+            }
+        };
+        let (seat, source) = match self
+            .0
+            .cache
+            .board(question, look_again, || self.ask(question))
+        {
+            Boarded::Full => return Err(Refusal::Crowded),
+            Boarded::Joined(seat) => (seat, Source::Collapsed(cause)),
+            Boarded::Settled(settled) => return settled,
+            Boarded::Started(seat) => (seat, Source::Fetched(cause)),
+        };
+        let refusal = match tokio::time::timeout_at(deadline, seat.outcome()).await {
+            Ok(Some(Ok(answer))) => return Ok(Found { answer, source }),
+            Ok(Some(Err(fault))) => Refusal::Fault(fault, cause),
+            Ok(None) => Refusal::Broken,
+            Err(_) => Refusal::Fault(Fault::TimedOut, cause),
+        };
+        stale
+            .filter(|answer| self.is_usable_if_error(answer))
+            .map_or(Err(refusal), |answer| {
+                Ok(Found {
+                    answer,
+                    source: Source::StaleIfError,
+                })
+            })
+    }
+
+    fn is_usable_if_error(&self, answer: &Answer<Finding>) -> bool {
+        answer.staleness(self.0.clock.now()) <= self.0.settings.stale_if_error
+    }
+
+    /// Has an answer renewed behind the caller's back, unless that is under way, or WeCom has its
+    /// hands full with questions that callers wait for.
+    fn renew(&self, question: &Question) {
+        if self.0.wecom.has_time_to_spare() {
+            let unless_renewed = |memory| match self.plan(memory, Wish::default()) {
+                Plan::Serve(_, Grounds::Fresh) => Some(()),
+                _ => None,
+            };
+            // Nobody waits for it.
+            drop(
+                self.0
+                    .cache
+                    .board(question, unless_renewed, || self.ask(question)),
+            );
+        }
     }
 
     fn ask(
         &self,
-        question: Question,
-    ) -> impl Future<Output = Result<Answer<Finding>, Fault>> + Send + 'static {
-        let Self {
-            wecom,
-            fresh_for,
-            patience,
-            clock,
-            ..
-        } = self;
-        let (wecom, fresh_for, clock) = (wecom.clone(), *fresh_for, clock.clone());
-        let deadline = tokio::time::Instant::now() + *patience;
+        question: &Question,
+    ) -> impl Future<Output = Result<Fetched<Question, Finding>, Fault>> + Send + 'static {
+        let (this, question) = (self.clone(), question.clone());
         async move {
-            let asking = tokio::time::timeout_at(deadline, wecom.meeting(&question));
-            let reply = match asking.await {
-                Err(_) => Err(Fault::TimedOut),
-                Ok(reply) => reply,
-            };
-            let reply = reply.inspect_err(|fault| {
-                tracing::warn!(
-                    wecom.errcode = fault.errcode(),
-                    "no answer about meeting {question}: {fault}"
-                );
-            })?;
-            let selector = &question.selector;
-            let (finding, believed_for) = match reply.meeting {
-                Err(absent) => (Err(absent), fresh_for.absence(selector)),
-                Ok(meeting) => {
-                    let believed_for = fresh_for.meeting(&meeting, selector);
-                    (Ok(Arc::new(Views::of(*meeting))), believed_for)
-                }
-            };
-            Ok(Answer::new(
-                finding,
-                reply.asked_at,
-                clock.now(),
-                believed_for,
-            ))
+            let Inner {
+                wecom, patience, ..
+            } = &*this.0;
+            let asking = tokio::time::timeout(*patience, wecom.meeting(&question));
+            let reply = asking
+                .await
+                .unwrap_or(Err(Fault::TimedOut))
+                .inspect_err(|fault| {
+                    tracing::warn!(
+                        wecom.errcode = fault.errcode(),
+                        "no answer about meeting {question}: {fault}"
+                    );
+                })?;
+            Ok(this.believe(question, reply))
+        }
+    }
+
+    /// Makes an answer of what WeCom said, to be believed for as long as it deserves.
+    fn believe(&self, question: Question, reply: Reply) -> Fetched<Question, Finding> {
+        let Inner {
+            settings: Settings { fresh_for, .. },
+            clock,
+            dice,
+            ..
+        } = &*self.0;
+        let arrived_at = clock.now();
+        let on_its_way = arrived_at.saturating_duration_since(reply.asked_at);
+        let asked = clock
+            .wall()
+            .saturating_sub(on_its_way)
+            .unwrap_or(Timestamp::MIN);
+        let occasion = Occasion {
+            asked,
+            throw: dice.throw(),
+        };
+        let answer =
+            |finding, believed_for| Answer::new(finding, reply.asked_at, arrived_at, believed_for);
+        let meeting = match reply.meeting {
+            Err(absent) => {
+                let believed_for = fresh_for.absence(&question.selector, occasion);
+                return Fetched {
+                    answer: answer(Err(absent), believed_for),
+                    other_name: None,
+                };
+            }
+            Ok(meeting) => *meeting,
+        };
+        let believed_for = |selector: &Selector| fresh_for.meeting(&meeting, selector, occasion);
+        let of_question = believed_for(&question.selector);
+        let other_name = alias::other_name(&question.selector, &meeting).map(|selector| {
+            let of_alias = believed_for(&selector);
+            (
+                Question {
+                    selector,
+                    ..question
+                },
+                of_alias,
+            )
+        });
+        let finding: Finding = Ok(Arc::new(Views::of(meeting)));
+        Fetched {
+            other_name: other_name
+                .map(|(question, of_alias)| (question, answer(finding.clone(), of_alias))),
+            answer: answer(finding, of_question),
         }
     }
 }
 
-/// Bytes that a question and what was found take.
-fn weigh(question: &Question, finding: &Finding) -> usize {
-    let selector = question.selector.to_string().len();
-    let occurrence = question
-        .occurrence
-        .as_ref()
-        .map_or(0, |id| id.as_str().len());
-    let views = finding.as_ref().map_or(0, |views| views.bytes());
-    size_of::<Question>() + selector + occurrence + views
+/// What a plan comes to that needs no question.
+fn settle(plan: Plan<Finding, Fault>) -> Result<Found, Refusal> {
+    match plan {
+        Plan::Fail(fault) => Err(Refusal::Fault(fault, Cause::Miss)),
+        Plan::Ask(..) | Plan::Refuse => Err(Refusal::NotCached),
+        Plan::Serve(answer, grounds) | Plan::ServeAndRenew(answer, grounds) => Ok(Found {
+            answer,
+            source: Source::Remembered(grounds),
+        }),
+    }
 }
+
+impl Scope {
+    /// Whether an answer is covered.
+    fn covers(&self, question: &Question, finding: Option<&Finding>) -> bool {
+        let Self::Meeting(selector, app) = self else {
+            return true;
+        };
+        let is_of_it = match (selector, finding) {
+            (Selector::Id(id), Some(Ok(views))) => views.meeting_id() == Some(id.as_str()),
+            _ => false,
+        };
+        let of_app = app.as_ref().is_none_or(|app| *app == question.app);
+        of_app && (question.selector == *selector || is_of_it)
+    }
+
+    /// Whether the answer to a question may turn out to be covered: what is found by one name may be
+    /// kept under the other too.
+    fn may_cover(&self, question: &Question) -> bool {
+        let Self::Meeting(selector, app) = self else {
+            return true;
+        };
+        let other_kind =
+            std::mem::discriminant(selector) != std::mem::discriminant(&question.selector);
+        let of_app = app.as_ref().is_none_or(|app| *app == question.app);
+        of_app && (other_kind || question.selector == *selector)
+    }
+}
+
+/// What the cache must know of questions and findings.
+const VALUES: Values<Question, Finding> = Values {
+    key_bytes: |question| {
+        let Question {
+            app: _,
+            selector,
+            occurrence,
+        } = question;
+        let occurrence = occurrence.as_ref().map_or(0, |id| id.as_str().len());
+        size_of::<Question>() + selector.as_str().len() + occurrence
+    },
+    bytes: |finding| finding.as_ref().map_or(0, |views| views.bytes()),
+    is_minor: Result::is_err,
+};

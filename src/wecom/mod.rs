@@ -106,6 +106,7 @@ pub struct WeCom {
     /// One permit for each question that may be under way. Whoever waits for one is bounded by its
     /// own deadline, and their number by the bound on flights.
     in_flight: Arc<Semaphore>,
+    in_flight_max: usize,
 }
 
 /// One attempt at an answer.
@@ -127,10 +128,14 @@ impl WeCom {
                 Arc::new(Keeper::new(app, Arc::clone(&transport), clock.clone())),
             )
         };
-        let in_flight = usize::try_from(settings.max_in_flight).unwrap_or(Semaphore::MAX_PERMITS);
+        let in_flight_max = usize::try_from(settings.max_in_flight)
+            .map_or(Semaphore::MAX_PERMITS, |max| {
+                max.min(Semaphore::MAX_PERMITS)
+            });
         Ok(Self {
             keepers: Arc::new(apps.into_iter().map(keeper).collect()),
-            in_flight: Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS))),
+            in_flight: Arc::new(Semaphore::new(in_flight_max)),
+            in_flight_max,
             transport,
         })
     }
@@ -142,6 +147,12 @@ impl WeCom {
             .values()
             .cloned()
             .map(|keeper| async move { keeper.keep().await })
+    }
+
+    /// Whether fewer than half of the questions that may be under way are. The other half is for
+    /// questions that callers wait for.
+    pub fn has_time_to_spare(&self) -> bool {
+        self.in_flight.available_permits() > self.in_flight_max / 2
     }
 
     /// How each app stands with WeCom.

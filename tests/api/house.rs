@@ -18,6 +18,8 @@ use wecom_meeting_proxy::app::App;
 use wecom_meeting_proxy::clock::Clock;
 use wecom_meeting_proxy::config;
 use wecom_meeting_proxy::config::Sources;
+use wecom_meeting_proxy::dice::Dice;
+use wecom_meeting_proxy::service::Chance;
 use wecom_simulator::DEFAULT_CORP_ID;
 use wecom_simulator::DEFAULT_SECRET;
 use wecom_simulator::Meeting;
@@ -104,7 +106,14 @@ impl House {
             variables,
         })
         .unwrap_or_else(|faults| panic!("good settings: {faults:?}"));
-        let app = App::open(checked, clock.clone()).expect("open doors");
+        let app = App::open(
+            checked,
+            Chance {
+                clock: clock.clone(),
+                dice: Dice::loaded(0.5),
+            },
+        )
+        .expect("open doors");
         let leave = CancellationToken::new();
         Self {
             wecom,

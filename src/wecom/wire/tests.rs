@@ -27,7 +27,7 @@ fn body(info: &Value, selector: &Selector) -> Value {
 }
 
 fn view(meeting: Meeting, reveal: Reveal) -> Value {
-    serde_json::from_slice(Views::of(meeting).body(reveal)).expect("JSON")
+    serde_json::from_slice(Views::of(meeting).text(reveal).bytes()).expect("JSON")
 }
 
 /// The body and `extra` of a meeting asked for by id.

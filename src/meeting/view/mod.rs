@@ -10,7 +10,8 @@
 //! | [`Part::Phones`] | `guests[].phone_number` |
 //! | [`Part::Secrets`] | `settings.password`, `settings.host_key` |
 
-use std::collections::BTreeMap;
+mod text;
+
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -18,6 +19,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Meeting;
+
+pub use self::text::Encoding;
+pub use self::text::Text;
 
 /// A part of a meeting that a caller sees only if its settings say so.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
@@ -84,20 +88,21 @@ impl FromIterator<Part> for Reveal {
 /// One meeting as finished JSON, a body for each set of parts that a caller may see.
 #[derive(Debug)]
 pub struct Views {
-    open: Bytes,
+    meeting_id: Option<Box<str>>,
+    open: Text,
     withheld: Withheld,
     /// By the bits of [`Reveal`]. Made when first asked for; the first is never used, it is `open`.
-    revealing: [OnceLock<Bytes>; Reveal::COUNT],
+    revealing: [OnceLock<Box<Text>>; Reveal::COUNT],
 }
 
-/// What [`Views::open`] leaves out.
-#[derive(Default)]
+/// What [`Views::open`] leaves out. Prints as `[REDACTED]`.
 struct Withheld {
-    password: Option<String>,
-    host_key: Option<String>,
+    password: Option<Box<str>>,
+    host_key: Option<Box<str>>,
     /// Of each guest, in the order of `guests`.
-    phone_numbers: Vec<Option<String>>,
-    extra: BTreeMap<String, Value>,
+    phone_numbers: Box<[Option<Box<str>>]>,
+    /// Each field's path, and its JSON.
+    extra: Box<[(Box<str>, Box<str>)]>,
 }
 
 impl Views {
@@ -106,95 +111,110 @@ impl Views {
         let withheld = Withheld::take_from(&mut meeting);
         meeting.redacted = Reveal::NOTHING.redacted().collect();
         Self {
-            open: to_json(&meeting),
+            open: Text::new(to_json(&meeting)),
             withheld,
+            meeting_id: meeting.meeting_id.map(String::into_boxed_str),
             revealing: [const { OnceLock::new() }; Reveal::COUNT],
         }
     }
 
+    /// WeCom's name of the meeting, if it is known.
+    pub fn meeting_id(&self) -> Option<&str> {
+        self.meeting_id.as_deref()
+    }
+
     /// The body for a caller who may see the parts in `reveal`.
-    pub fn body(&self, reveal: Reveal) -> &Bytes {
+    pub fn text(&self, reveal: Reveal) -> &Text {
         match self.revealing.get(usize::from(reveal.0)) {
-            Some(body) if reveal != Reveal::NOTHING => {
-                body.get_or_init(|| self.withheld.put_back(&self.open, reveal))
-            }
+            Some(text) if reveal != Reveal::NOTHING => text.get_or_init(|| {
+                Box::new(Text::new(self.withheld.put_back(self.open.bytes(), reveal)))
+            }),
             _ => &self.open,
         }
     }
 
-    /// Bytes in memory, without the views that are yet to be asked for.
+    /// Bytes in memory. Grows when a view, or a compressed form of one, is first asked for.
     pub fn bytes(&self) -> usize {
-        let bodies = self.revealing.iter().filter_map(OnceLock::get);
+        let revealing = self.revealing.iter().filter_map(OnceLock::get);
         size_of::<Self>()
-            + self.open.len()
-            + bodies.map(Bytes::len).sum::<usize>()
+            + self.open.size()
+            + revealing.map(|text| text.size()).sum::<usize>()
             + self.withheld.bytes()
     }
 }
 
 impl Withheld {
     fn take_from(meeting: &mut Meeting) -> Self {
+        let boxed = |text: Option<String>| text.map(String::into_boxed_str);
         let settings = meeting.settings.as_mut();
         let (password, host_key) = settings
             .map(|settings| (settings.password.take(), settings.host_key.take()))
             .unwrap_or_default();
+        let phone_numbers = meeting
+            .guests
+            .iter_mut()
+            .map(|guest| boxed(guest.phone_number.take()));
+        let extra = meeting.extra.take().unwrap_or_default().into_iter();
         Self {
-            password,
-            host_key,
-            phone_numbers: meeting
-                .guests
-                .iter_mut()
-                .map(|guest| guest.phone_number.take())
+            password: boxed(password),
+            host_key: boxed(host_key),
+            phone_numbers: phone_numbers.collect(),
+            extra: extra
+                .map(|(path, value)| (path.into(), value.to_string().into()))
                 .collect(),
-            extra: meeting.extra.take().unwrap_or_default(),
         }
     }
 
     /// The open body with the parts in `reveal` put back in their places.
-    fn put_back(&self, open: &Bytes, reveal: Reveal) -> Bytes {
+    fn put_back(&self, open: &Bytes, reveal: Reveal) -> Vec<u8> {
         // The body is our own JSON. Were it none, the answer would show too little, and no more.
         let Ok(Value::Object(mut body)) = serde_json::from_slice(open) else {
-            return open.clone();
+            return open.to_vec();
         };
         if reveal.shows(Part::Secrets)
             && let Some(Value::Object(settings)) = body.get_mut("settings")
         {
-            settings.insert("password".to_owned(), Value::from(self.password.clone()));
-            settings.insert("host_key".to_owned(), Value::from(self.host_key.clone()));
+            settings.insert("password".to_owned(), Value::from(self.password.as_deref()));
+            settings.insert("host_key".to_owned(), Value::from(self.host_key.as_deref()));
         }
         if reveal.shows(Part::Phones)
             && let Some(Value::Array(guests)) = body.get_mut("guests")
         {
             for (guest, phone_number) in guests.iter_mut().zip(&self.phone_numbers) {
                 if let Value::Object(guest) = guest {
-                    guest.insert("phone_number".to_owned(), Value::from(phone_number.clone()));
+                    let phone_number = Value::from(phone_number.as_deref());
+                    guest.insert("phone_number".to_owned(), phone_number);
                 }
             }
         }
         if reveal.shows(Part::Extra) {
-            let seen = self
-                .extra
-                .iter()
-                .filter(|(path, value)| may_see(reveal, path, value));
-            let extra = seen
-                .map(|(path, value)| (path.clone(), value.clone()))
-                .collect();
-            body.insert("extra".to_owned(), Value::Object(extra));
+            body.insert(
+                "extra".to_owned(),
+                Value::Object(self.extra(reveal).collect()),
+            );
         }
         body.insert("redacted".to_owned(), reveal.redacted().collect());
         to_json(&Value::Object(body))
     }
 
+    /// What stands in `extra` for somebody who may see it, and the other parts in `reveal`.
+    fn extra(&self, reveal: Reveal) -> impl Iterator<Item = (String, Value)> {
+        self.extra.iter().filter_map(move |(path, json)| {
+            let value = serde_json::from_str(json).ok()?;
+            may_see(reveal, path, &value).then(|| (path.to_string(), value))
+        })
+    }
+
     fn bytes(&self) -> usize {
-        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let text = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
         let phone_numbers = self
             .phone_numbers
             .iter()
-            .map(|number| size_of::<Option<String>>() + text(number));
+            .map(|number| size_of_val(number) + text(number));
         let extra = self
             .extra
             .iter()
-            .map(|(path, value)| path.len() + value_bytes(value));
+            .map(|field| size_of_val(field) + field.0.len() + field.1.len());
         text(&self.password)
             + text(&self.host_key)
             + phone_numbers.sum::<usize>()
@@ -235,25 +255,8 @@ fn names_any(path: &str, value: &Value, names: &[&str]) -> bool {
     in_path || in_value
 }
 
-/// Bytes that a value in `extra` takes, roughly: a map's nodes and a text's header included.
-fn value_bytes(value: &Value) -> usize {
-    const NODE: usize = 48;
-    NODE + match value {
-        Value::Null | Value::Bool(_) => 0,
-        Value::Number(number) => number.as_str().len(),
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(value_bytes).sum(),
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(name, value)| NODE + name.len() + value_bytes(value))
-            .sum(),
-    }
-}
-
 /// Our own shapes always serialise: every key is a text. An empty body is not JSON, so a caller
 /// would notice.
-fn to_json(value: &impl serde::Serialize) -> Bytes {
-    serde_json::to_vec(value)
-        .map(Bytes::from)
-        .unwrap_or_default()
+fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
 }

@@ -1,0 +1,83 @@
+//! Whether a caller already has what it asks for: `ETag` and `If-None-Match` (RFC 9110, sections
+//! 8.8.3 and 13.1.2).
+//!
+//! A tag is weak, as the same one stands for every encoding of the same text.
+
+use http::HeaderMap;
+use http::HeaderValue;
+use http::header::IF_NONE_MATCH;
+
+/// The tag of a text with this digest.
+pub(super) fn etag(digest: [u8; 16]) -> String {
+    format!("W/\"{:032x}\"", u128::from_be_bytes(digest))
+}
+
+/// Whether `If-None-Match` names this tag, or any (`*`). Compared weakly.
+pub(super) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    let opaque = etag.trim_start_matches("W/");
+    headers
+        .get_all(IF_NONE_MATCH)
+        .into_iter()
+        .any(|line| names(line, opaque))
+}
+
+fn names(line: &HeaderValue, opaque: &str) -> bool {
+    let Ok(line) = line.to_str() else {
+        return false;
+    };
+    line.trim() == "*" || tags(line).any(|tag| tag == opaque)
+}
+
+/// The tags in a list, with their quotes and without `W/`. Ends at the first thing that is none.
+fn tags(mut list: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        list = list.trim_start_matches([' ', '\t', ',']);
+        let tag = list.strip_prefix("W/").unwrap_or(list);
+        let inside = tag.strip_prefix('"')?;
+        let length = inside.find('"')? + 2;
+        let (tag, rest) = tag.split_at_checked(length)?;
+        list = rest;
+        Some(tag)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn known(lines: &[&str], etag: &str) -> bool {
+        let line = |line: &&str| (IF_NONE_MATCH, line.parse().expect("a value"));
+        is_known(&lines.iter().map(line).collect(), etag)
+    }
+
+    #[test]
+    fn a_tag_is_known_in_every_form_of_the_list() {
+        let etag = etag([0xab; 16]);
+        let opaque = etag.trim_start_matches("W/");
+        for (lines, expected) in [
+            (vec![etag.as_str()], true),
+            (vec![opaque], true),
+            (vec!["*"], true),
+            (vec![" * "], true),
+            (vec!["\"a\", W/\"b,c\"", &etag], true),
+            (vec![&format!("\"a\",,  {etag} ,\"b\"")], true),
+            (vec!["\"a\""], false),
+            (vec![opaque.trim_matches('"')], false),
+            (vec![&format!("broken, {etag}")], false),
+            (vec!["\"unfinished"], false),
+            (vec![""], false),
+            (vec![], false),
+        ] {
+            assert_eq!(known(&lines, &etag), expected, "{lines:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_a_list(line in "[ -~]{0,60}") {
+            known(&[&line], &etag([1; 16]));
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What to do for a caller, given what is remembered. Pure: the whole strategy, and no deeds.
+//!
+//! | remembered | the caller | then |
+//! |---|---|---|
+//! | a fresh answer | takes it | it is served; if it will soon be stale and is in demand, it is renewed behind |
+//! | a fresh answer | wants a newer one | WeCom is asked, but not more often than is set |
+//! | a stale answer, not for long | takes it | it is served, and renewed behind |
+//! | a stale answer, for long | takes it so (`max-stale`) | it is served |
+//! | a stale answer, for long | | WeCom is asked; if it fails, the answer is served after all |
+//! | … and WeCom failed just now | | it is served: asking again would be too early |
+//! | nothing | | WeCom is asked |
+//! | nothing, and WeCom failed just now | | the same fault again |
+//! | nothing that will do | wants no question (`only-if-cached`) | there is nothing for it |
+
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::cache::Memory;
+use crate::freshness::Answer;
+
+/// What a caller wishes of an answer's age (RFC 9111, section 5.2.1).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Wish {
+    /// `max-age`, or 0 for `no-cache`: the answer must be younger than this.
+    pub max_age: Option<Duration>,
+    /// `max-stale`: how long the answer may have been stale.
+    pub max_stale: Option<Duration>,
+    /// `min-fresh`: how long the answer must still be fresh.
+    pub min_fresh: Option<Duration>,
+    /// `only-if-cached`: WeCom is not to be asked.
+    pub only_if_cached: bool,
+}
+
+/// For how long, and how often.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) stale_while_revalidate: Duration,
+    pub(super) stale_if_error: Duration,
+    pub(super) min_refresh_interval: Duration,
+}
+
+/// Why an answer from memory is served.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Grounds {
+    /// It is fresh.
+    Fresh,
+    /// It is stale, and the caller takes it so.
+    MaxStale,
+    /// It is stale, and WeCom is not being asked at present.
+    StaleIfError,
+    /// It is stale, and is being renewed.
+    StaleWhileRevalidate,
+}
+
+/// Why WeCom is asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Cause {
+    /// Nothing is remembered.
+    Miss,
+    /// The caller wants a newer answer.
+    Request,
+    /// What is remembered is stale.
+    Stale,
+}
+
+/// What to do for a caller.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Plan<V, E> {
+    /// Ask, and wait for the answer. The answer that is remembered may be served if that fails.
+    Ask(Cause, Option<Answer<V>>),
+    /// Say that WeCom failed, as it did just now.
+    Fail(E),
+    /// Say that nothing is there: the caller wants no question.
+    Refuse,
+    /// Serve this.
+    Serve(Answer<V>, Grounds),
+    /// Serve this, and have it renewed behind the caller's back.
+    ServeAndRenew(Answer<V>, Grounds),
+}
+
+/// What to do for a caller with this wish, given what is remembered. `throw` is how the dice fell.
+pub(super) fn plan<V, E>(
+    memory: Memory<V, E>,
+    wish: Wish,
+    terms: Terms,
+    now: Instant,
+    throw: f64,
+) -> Plan<V, E> {
+    let Memory { answer, fault } = memory;
+    let Some(answer) = answer else {
+        return match fault {
+            _ if wish.only_if_cached => Plan::Refuse,
+            None => Plan::Ask(Cause::Miss, None),
+            Some(remembered) => Plan::Fail(remembered.fault),
+        };
+    };
+    // A renewal would be too early: WeCom failed just now, or the answer has only just come.
+    let too_early = fault.is_some() || answer.age(now) < terms.min_refresh_interval;
+    if answer.is_fresh(now) {
+        plan_fresh(answer, wish, too_early, now, throw)
+    } else {
+        plan_stale(
+            answer,
+            fault.map(|remembered| remembered.fault),
+            wish,
+            terms,
+            now,
+        )
+    }
+}
+
+fn plan_fresh<V, E>(
+    answer: Answer<V>,
+    wish: Wish,
+    too_early: bool,
+    now: Instant,
+    throw: f64,
+) -> Plan<V, E> {
+    let young_enough = wish.max_age.is_none_or(|max_age| answer.age(now) < max_age);
+    let long_enough = wish
+        .min_fresh
+        .is_none_or(|min_fresh| answer.remaining(now) >= min_fresh);
+    if too_early {
+        Plan::Serve(answer, Grounds::Fresh)
+    } else if !young_enough || !long_enough {
+        ask_or_refuse(Cause::Request, answer, wish)
+    } else if renews_early(&answer, now, throw) {
+        Plan::ServeAndRenew(answer, Grounds::Fresh)
+    } else {
+        Plan::Serve(answer, Grounds::Fresh)
+    }
+}
+
+fn plan_stale<V, E>(
+    answer: Answer<V>,
+    fault: Option<E>,
+    wish: Wish,
+    terms: Terms,
+    now: Instant,
+) -> Plan<V, E> {
+    let staleness = answer.staleness(now);
+    let usable_if_error = staleness <= terms.stale_if_error;
+    let wants_newer = wish
+        .max_age
+        .is_some_and(|max_age| answer.age(now) >= max_age)
+        || wish.min_fresh.is_some_and(|min_fresh| !min_fresh.is_zero());
+    let takes_stale = wish
+        .max_stale
+        .is_some_and(|max_stale| staleness <= max_stale);
+    match fault {
+        Some(_) if usable_if_error => Plan::Serve(answer, Grounds::StaleIfError),
+        Some(_) if takes_stale && !wants_newer => Plan::Serve(answer, Grounds::MaxStale),
+        Some(_) if wish.only_if_cached => Plan::Refuse,
+        Some(fault) => Plan::Fail(fault),
+        None if wants_newer => ask_or_refuse(Cause::Stale, answer, wish),
+        None if staleness < terms.stale_while_revalidate => {
+            Plan::ServeAndRenew(answer, Grounds::StaleWhileRevalidate)
+        }
+        None if takes_stale => Plan::Serve(answer, Grounds::MaxStale),
+        None => ask_or_refuse(Cause::Stale, answer, wish),
+    }
+}
+
+fn ask_or_refuse<V, E>(cause: Cause, answer: Answer<V>, wish: Wish) -> Plan<V, E> {
+    if wish.only_if_cached {
+        Plan::Refuse
+    } else {
+        Plan::Ask(cause, Some(answer))
+    }
+}
+
+/// Whether a fresh answer is renewed already: the more likely, the nearer its end, the longer it
+/// takes to have a new one, and the more are asking (each throws the dice). So an answer in demand
+/// is renewed before it is stale, and one that nobody asks for is not (Vattani, Chierichetti,
+/// Lowenstein: "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015).
+fn renews_early<V>(answer: &Answer<V>, now: Instant, throw: f64) -> bool {
+    let head_start = answer.on_its_way().as_secs_f64() * -(1.0 - throw).ln();
+    answer.remaining(now).as_secs_f64() <= head_start
+}
