@@ -36,10 +36,8 @@ use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
 
 use super::head;
+use super::head::HeadReader;
 use super::head::Verdict;
-
-/// What the server is handed in place of a head that is refused. It is never routed.
-const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\n\r\n";
 
 /// How HTTP/2 begins (RFC 9113, section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -111,8 +109,8 @@ pub(super) struct Gate<S> {
     stream: S,
     connection: Arc<Connection>,
     patience: Patience,
-    /// Whether HTTP/2 may begin here: where it is spoken, and before the first head.
-    http2: bool,
+    protocol: Protocol,
+    reader: HeadReader,
     /// What was received and the server has not had yet.
     inbox: BytesMut,
     /// How much of the inbox, from its beginning, the server may have.
@@ -120,20 +118,37 @@ pub(super) struct Gate<S> {
     phase: Phase,
     read_deadline: Pin<Box<Sleep>>,
     write_deadline: Option<Pin<Box<Sleep>>>,
-    lingered_bytes: usize,
+    linger: Option<Linger>,
+}
+
+/// What is spoken on a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Protocol {
+    /// HTTP/1.1.
+    Heads,
+    /// HTTP/2, whose frames the server reads by itself.
+    Frames,
+    /// Not known yet; HTTP/2 is one of the possibilities.
+    Either,
+    /// Nothing was let in yet; it can only be HTTP/1.1.
+    HeadsToCome,
 }
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Phase {
-    /// The rest of a head, or the first byte of the first.
-    Head,
-    /// The next head.
-    Idle,
     /// An answer of ours: nothing of the caller.
     Answer,
-    /// HTTP/2: frames, which the server reads by itself.
-    Frames,
+    /// The rest of a head, or the first byte of the first.
+    Head,
+    /// The next head, or the next frame.
+    Idle,
+}
+
+/// The end of a connection whose caller was refused.
+struct Linger {
+    deadline: Pin<Box<Sleep>>,
+    bytes_left: usize,
 }
 
 impl<S: AsyncRead + Unpin> Gate<S> {
@@ -147,53 +162,66 @@ impl<S: AsyncRead + Unpin> Gate<S> {
             stream,
             connection,
             patience,
-            http2,
+            protocol: if http2 {
+                Protocol::Either
+            } else {
+                Protocol::HeadsToCome
+            },
+            reader: HeadReader::default(),
             inbox: BytesMut::new(),
             vetted: 0,
             phase: Phase::Head,
             read_deadline: Box::pin(tokio::time::sleep(patience.head)),
             write_deadline: None,
-            lingered_bytes: 0,
+            linger: None,
         }
     }
 
-    /// Vets what stands at the beginning of the inbox, if the server has had everything before it.
+    /// Vets what stands at the beginning of the inbox, once the server is done with everything
+    /// before it. Frames are none of our business.
     fn vet(&mut self) {
+        if self.protocol == Protocol::Either {
+            self.recognise();
+        }
+        match self.protocol {
+            Protocol::Frames => self.vetted = self.inbox.len(),
+            Protocol::Heads | Protocol::HeadsToCome => self.vet_head(),
+            Protocol::Either => {}
+        }
+    }
+
+    /// Tells HTTP/2 by its first bytes, once they are there.
+    fn recognise(&mut self) {
+        if self.inbox.starts_with(HTTP2_PREFACE) {
+            self.protocol = Protocol::Frames;
+            self.phase = Phase::Answer;
+        } else if !HTTP2_PREFACE.starts_with(&self.inbox) {
+            self.protocol = Protocol::HeadsToCome;
+        }
+    }
+
+    fn vet_head(&mut self) {
         if self.vetted > 0 || self.connection.is_busy() || self.connection.verdict().is_some() {
             return;
         }
-        if self.http2 && HTTP2_PREFACE.starts_with(&self.inbox) {
-            return;
-        }
-        if self.phase == Phase::Frames || self.begins_http2() {
-            self.phase = Phase::Frames;
-            self.read_deadline
-                .as_mut()
-                .reset(Instant::now() + self.patience.idle);
-            self.vetted = self.inbox.len();
-            return;
-        }
-        self.http2 = false;
         // An empty line before a head is none of it (RFC 9112, section 2.2).
         while self.inbox.starts_with(b"\r\n") {
             self.inbox.advance(2);
+            self.reader = HeadReader::default();
         }
-        match head::inspect(&self.inbox) {
+        match self.reader.inspect(&self.inbox) {
             Ok(None) => return,
             Ok(Some(length)) => self.vetted = length,
             Err(verdict) => {
                 // It can be set once, and it is not set: see above.
                 let _ = self.connection.verdict.set(verdict);
-                self.inbox = BytesMut::from(STAND_IN);
+                self.inbox = BytesMut::from(&*head::stand_in(&self.inbox));
                 self.vetted = self.inbox.len();
             }
         }
+        self.protocol = Protocol::Heads;
         self.phase = Phase::Answer;
         self.connection.begin();
-    }
-
-    fn begins_http2(&self) -> bool {
-        self.http2 && self.inbox.starts_with(HTTP2_PREFACE)
     }
 
     /// Hands the server what it may have.
@@ -205,6 +233,10 @@ impl<S: AsyncRead + Unpin> Gate<S> {
         if self.inbox.is_empty() {
             // A connection that rests holds no memory for what it may once receive.
             self.inbox = BytesMut::new();
+        }
+        if self.protocol == Protocol::Frames {
+            // It does not rest: when it next does, the wait begins anew.
+            self.phase = Phase::Answer;
         }
     }
 
@@ -219,39 +251,38 @@ impl<S: AsyncRead + Unpin> Gate<S> {
 
     /// Ready when the caller has been waited for too long.
     fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let phase = match self.phase {
-            Phase::Frames => Phase::Frames,
-            _ if self.connection.is_busy() => Phase::Answer,
-            Phase::Head | Phase::Idle | Phase::Answer if !self.inbox.is_empty() => Phase::Head,
-            Phase::Head => Phase::Head,
-            Phase::Idle | Phase::Answer => Phase::Idle,
+        let is_first = matches!(self.protocol, Protocol::Either | Protocol::HeadsToCome);
+        let (phase, patience) = if self.connection.is_busy() {
+            self.phase = Phase::Answer;
+            return Poll::Pending;
+        } else if is_first || !self.inbox.is_empty() {
+            (Phase::Head, self.patience.head)
+        } else {
+            (Phase::Idle, self.patience.idle)
         };
-        if phase != self.phase {
+        if self.phase != phase {
             self.phase = phase;
-            let patience = match phase {
-                Phase::Head => self.patience.head,
-                Phase::Idle | Phase::Answer | Phase::Frames => self.patience.idle,
-            };
             self.read_deadline.as_mut().reset(Instant::now() + patience);
         }
-        match phase {
-            Phase::Answer => Poll::Pending,
-            Phase::Frames if self.connection.is_busy() => Poll::Pending,
-            Phase::Head | Phase::Idle | Phase::Frames => self.read_deadline.as_mut().poll(context),
-        }
+        self.read_deadline.as_mut().poll(context)
     }
 
     /// Reads and throws away what a refused caller still sends, for a while.
     fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if self.lingered_bytes == 0 {
-            self.read_deadline.as_mut().reset(Instant::now() + LINGER);
-        }
-        while self.lingered_bytes < LINGER_BYTES_MAX {
+        let linger = self.linger.get_or_insert_with(|| Linger {
+            deadline: Box::pin(tokio::time::sleep(LINGER)),
+            bytes_left: LINGER_BYTES_MAX,
+        });
+        while linger.bytes_left > 0 {
             self.inbox.clear();
-            match self.poll_receive(context) {
-                Poll::Pending => return self.read_deadline.as_mut().poll(context),
+            self.inbox.reserve(READ_BYTES);
+            let stream = Pin::new(&mut self.stream);
+            match poll_read_buf(stream, context, &mut self.inbox) {
+                Poll::Pending => return linger.deadline.as_mut().poll(context),
                 Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
-                Poll::Ready(Ok(length)) => self.lingered_bytes += length,
+                Poll::Ready(Ok(length)) => {
+                    linger.bytes_left = linger.bytes_left.saturating_sub(length);
+                }
             }
         }
         Poll::Ready(())

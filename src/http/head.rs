@@ -17,8 +17,8 @@ pub(super) const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// Fields of a head at most.
 pub(super) const FIELDS_MAX: usize = 100;
 
-/// Bytes of a request line besides its target, at most: no method is longer than this.
-const LINE_BYTES_BESIDES_TARGET: usize = 64;
+/// Bytes of a request line at most: besides its target, no more than a method and a version.
+const LINE_BYTES_MAX: usize = TARGET_BYTES_MAX + 64;
 
 /// Why a head is not let in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,51 +41,82 @@ impl From<Verdict> for Problem {
     }
 }
 
-/// Looks for a head at the beginning of what has been received so far. `Ok(None)` means that more
-/// is to come; `Ok(Some(length))` that the first `length` bytes are a head that may be let in.
-pub(super) fn inspect(received: &[u8]) -> Result<Option<usize>, Verdict> {
-    let Some(length) = end_of_head(received)? else {
-        return more_may_come(received).map(|()| None);
-    };
-    if length > HEAD_BYTES_MAX {
-        return Err(Verdict::HeadTooLarge);
-    }
-    let head = received.get(..length).unwrap_or_default();
-    vet(head)?;
-    Ok(Some(length))
+/// Reads one head as it comes, looking at each byte once.
+#[derive(Debug, Default)]
+pub(super) struct HeadReader {
+    /// How much has been looked at.
+    seen: usize,
+    /// Where the line begins that is being looked at.
+    line_start: usize,
 }
 
-/// Where the empty line ends, if it is there. Every line must end in CR LF: a bare LF ends a line
-/// for some and not for others.
-fn end_of_head(received: &[u8]) -> Result<Option<usize>, Verdict> {
-    let mut line_start = 0;
-    for (at, _) in received
-        .iter()
-        .enumerate()
-        .filter(|&(_, &byte)| byte == b'\n')
-    {
-        let line = received.get(line_start..at).unwrap_or_default();
-        let Some((b'\r', line)) = line.split_last() else {
-            return Err(Verdict::Bad("a line must end in CR LF"));
-        };
-        if line.is_empty() {
-            return Ok(Some(at + 1));
+impl HeadReader {
+    /// Looks for a head at the beginning of what has been received so far. `Ok(None)` means that
+    /// more is to come; `Ok(Some(length))` that the first `length` bytes are a head that may be let
+    /// in, and that the next head is to be looked for after them.
+    pub(super) fn inspect(&mut self, received: &[u8]) -> Result<Option<usize>, Verdict> {
+        let end = self.end_of_head(received)?;
+        if end.unwrap_or(received.len()) > HEAD_BYTES_MAX {
+            return Err(Verdict::HeadTooLarge);
         }
-        line_start = at + 1;
+        let head = end.and_then(|end| received.get(..end));
+        head.map_or(Ok(()), vet)?;
+        if end.is_some() {
+            *self = Self::default();
+        }
+        Ok(end)
     }
-    Ok(None)
+
+    /// Where the empty line ends, if it is there. Every line must end in CR LF: a bare LF ends a
+    /// line for some and not for others.
+    fn end_of_head(&mut self, received: &[u8]) -> Result<Option<usize>, Verdict> {
+        let unseen = received.get(self.seen..).unwrap_or_default();
+        for length in unseen
+            .split_inclusive(|&byte| byte == b'\n')
+            .map(<[u8]>::len)
+        {
+            self.seen += length;
+            let line = received.get(self.line_start..self.seen).unwrap_or_default();
+            // Its length is judged first, however much of it came at a time.
+            if self.line_start == 0 && line.len() > LINE_BYTES_MAX {
+                return Err(Verdict::TargetTooLong);
+            }
+            let Some((b'\n', line)) = line.split_last() else {
+                return Ok(None);
+            };
+            if line.last() != Some(&b'\r') {
+                return Err(Verdict::Bad("a line must end in CR LF"));
+            }
+            if line.len() == 1 {
+                return Ok(Some(self.seen));
+            }
+            self.line_start = self.seen;
+        }
+        Ok(None)
+    }
 }
 
-/// Whether an unfinished head can still become one that may be let in.
-fn more_may_come(received: &[u8]) -> Result<(), Verdict> {
-    let line_is_complete = received.contains(&b'\n');
-    if !line_is_complete && received.len() > TARGET_BYTES_MAX + LINE_BYTES_BESIDES_TARGET {
-        return Err(Verdict::TargetTooLong);
+/// A plain head to be handed on in place of one that is refused, of which it keeps what the answer
+/// depends on: whether it has a body, and the request's id.
+pub(super) fn stand_in(refused: &[u8]) -> Vec<u8> {
+    let method = if refused.starts_with(b"HEAD ") {
+        "HEAD"
+    } else {
+        "GET"
+    };
+    let mut head = format!("{method} / HTTP/1.1\r\nhost: refused\r\n").into_bytes();
+    for line in refused.split(|&byte| byte == b'\n').skip(1) {
+        let Some((name, value)) = line.split_at_checked("x-request-id:".len()) else {
+            continue;
+        };
+        let value = value.trim_ascii();
+        // Where there are several, all are handed on, and none counts.
+        if name.eq_ignore_ascii_case(b"x-request-id:") && value.iter().all(u8::is_ascii_graphic) {
+            head.extend([name, value, b"\r\n"].concat());
+        }
     }
-    if received.len() > HEAD_BYTES_MAX {
-        return Err(Verdict::HeadTooLarge);
-    }
-    Ok(())
+    head.extend(b"\r\n");
+    head
 }
 
 fn vet(head: &[u8]) -> Result<(), Verdict> {
@@ -112,7 +143,7 @@ fn vet_fields(fields: &[httparse::Header<'_>]) -> Result<(), Verdict> {
     for field in fields {
         if field.name.eq_ignore_ascii_case("host") {
             hosts += 1;
-            if !field.value.iter().all(|&byte| is_host_byte(byte)) {
+            if field.value.is_empty() || !field.value.iter().all(|&byte| is_host_byte(byte)) {
                 return Err(Verdict::Bad("the Host is none"));
             }
         } else if field.name.eq_ignore_ascii_case("transfer-encoding") {
@@ -145,6 +176,58 @@ fn is_host_byte(byte: u8) -> bool {
 mod tests {
     use super::*;
 
+    fn inspect(received: &[u8]) -> Result<Option<usize>, Verdict> {
+        HeadReader::default().inspect(received)
+    }
+
+    #[test]
+    fn it_makes_no_difference_how_much_comes_at_a_time() {
+        let long_line = format!("GET /{} HTTP/1.1\r\n", "x".repeat(9_000));
+        let long_field = format!("X: {}\r\n\r\n", "x".repeat(40_000));
+        for head in [
+            "GET / HTTP/1.1\r\nHost: a\r\nX-Y: z\r\n\r\n".to_owned(),
+            "GET / HTTP/1.1\r\nHost: a\n\r\n".to_owned(),
+            "GET / HTTP/1.1\r\n\r\n".to_owned(),
+            format!("{long_line}{long_field}"),
+            format!("GET / HTTP/1.1\r\n{long_field}"),
+        ] {
+            for step in [1, 7, 1_000] {
+                let mut reader = HeadReader::default();
+                let lengths = (1..head.len()).step_by(step).chain([head.len()]);
+                let mut verdicts = lengths.map(|length| reader.inspect(&head.as_bytes()[..length]));
+                let decided = verdicts.find(|verdict| *verdict != Ok(None));
+                assert_eq!(
+                    decided,
+                    Some(inspect(head.as_bytes())),
+                    "{step} bytes at a time"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_stand_in_keeps_the_method_and_the_request_id() {
+        for (refused, expected) in [
+            (
+                "HEAD / HTTP/1.1\r\nX-Request-ID: abc \r\n\r\n",
+                "HEAD / HTTP/1.1\r\nhost: refused\r\nX-Request-ID:abc\r\n\r\n",
+            ),
+            (
+                "POST / HTTP/1.1\r\nX-Request-Id: a b\r\n",
+                "GET / HTTP/1.1\r\nhost: refused\r\n\r\n",
+            ),
+            (
+                "X-Request-Id: first line",
+                "GET / HTTP/1.1\r\nhost: refused\r\n\r\n",
+            ),
+        ] {
+            assert_eq!(
+                String::from_utf8(stand_in(refused.as_bytes())).expect("text"),
+                expected
+            );
+        }
+    }
+
     #[test]
     fn a_head_is_let_in_once_it_is_complete() {
         let head = b"GET /meetings/m1 HTTP/1.1\r\nHost: proxy:8080\r\nContent-Length: 0\r\n\r\n";
@@ -165,6 +248,7 @@ mod tests {
             "GET / HTTP/1.1\r\n\r\n",
             "GET / HTTP/1.0\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost:\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",

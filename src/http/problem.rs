@@ -284,6 +284,7 @@ impl From<Refusal> for Problem {
         match refusal {
             Refusal::Broken => Self::internal(),
             Refusal::Crowded => Self::new(Kind::Overloaded, "too many questions are under way"),
+            Refusal::Fault(fault @ Fault::NoSuchApp, _) => fault.into(),
             Refusal::Fault(fault, cause) => {
                 Self::from(fault).with_header(CACHE_STATUS, caching::in_vain(cause))
             }

@@ -4,15 +4,16 @@
 //! how it is made from what WeCom sends is the business of `wecom::wire`. What a caller may see of
 //! it is cut in [`view`]. This room does no I/O and knows neither HTTP nor the cache.
 
+mod moment;
 mod name;
 pub mod view;
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+pub use moment::Moment;
 pub use name::InvalidMeetingCode;
 pub use name::InvalidMeetingId;
 pub use name::MeetingCode;
@@ -47,9 +48,9 @@ pub struct Meeting {
     /// WeCom's `meeting_type`.
     pub type_code: Option<i64>,
     /// When it begins.
-    pub start_time: Option<Timestamp>,
+    pub start_time: Option<Moment>,
     /// When it ends: the beginning and the duration.
-    pub end_time: Option<Timestamp>,
+    pub end_time: Option<Moment>,
     /// How long it lasts, in seconds.
     pub duration_seconds: Option<i64>,
     /// Where one joins it.
@@ -99,9 +100,9 @@ pub struct Attendee {
     /// WeCom's `status` of them.
     pub attendance_code: Option<i64>,
     /// When they first came.
-    pub first_join_time: Option<Timestamp>,
+    pub first_join_time: Option<Moment>,
     /// When they last left.
-    pub last_leave_time: Option<Timestamp>,
+    pub last_leave_time: Option<Moment>,
     /// How many times they came.
     pub join_count: Option<i64>,
     /// How long they stayed in all, in seconds.
@@ -203,7 +204,7 @@ pub struct Recurrence {
     /// After how many occurrences it ends.
     pub until_count: Option<i64>,
     /// When it ends.
-    pub until_time: Option<Timestamp>,
+    pub until_time: Option<Moment>,
 }
 
 /// One stretch of a series, with the rule that holds in it.
@@ -239,9 +240,9 @@ pub struct Occurrence {
     /// WeCom's `status` of it.
     pub status_code: Option<i64>,
     /// When it begins.
-    pub start_time: Option<Timestamp>,
+    pub start_time: Option<Moment>,
     /// When it ends.
-    pub end_time: Option<Timestamp>,
+    pub end_time: Option<Moment>,
     /// What it is called.
     pub title: Option<String>,
     /// The stretch of the series it belongs to.
@@ -261,10 +262,10 @@ macro_rules! words_for_codes {
         }
 
         impl $name {
-            /// Our word for WeCom's number.
-            pub fn from_code(code: i64) -> Self {
+            /// Our word for WeCom's number. `None` is something else than a number.
+            pub fn from_code(code: Option<i64>) -> Self {
                 match code {
-                    $($code => Self::$variant,)*
+                    $(Some($code) => Self::$variant,)*
                     _ => Self::Unknown,
                 }
             }

@@ -101,7 +101,7 @@ impl fmt::Display for MeetingCode {
     }
 }
 
-/// What people put between the groups of a number: white space, and every character that
+/// What people put between the groups of a number: spaces and tabs, and every character that
 /// Unicode counts among the dashes (property `Dash`), the minus sign U+2212 with them.
 fn is_separator(letter: char) -> bool {
     let dash = matches!(
@@ -129,7 +129,11 @@ fn is_separator(letter: char) -> bool {
                 | '\u{10d6e}'
                 | '\u{10ead}'
     );
-    dash || letter.is_whitespace()
+    dash || (letter.is_whitespace() && !is_line_end(letter))
+}
+
+fn is_line_end(letter: char) -> bool {
+    matches!(letter, '\n'..='\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
 /// The ASCII digit that this one, ASCII or full-width (U+FF10 to U+FF19), stands for.
@@ -232,6 +236,8 @@ mod tests {
             "446.153.273",
             "٤٤٦١٥٣٢٧٣",
             "会议号446153273",
+            "446\r\n153273",
+            "446153\n273",
             "---",
         ] {
             assert_eq!(

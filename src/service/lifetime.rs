@@ -7,13 +7,14 @@
 //! | … that repeats, or a personal room, ended, called off or expired | … but no longer than one that is to come: it is not over |
 //! | … with a boundary ahead (start, end, an occurrence's start) | … but not past the nearest |
 //! | … found by its number | … but no longer than `by_code_max`: numbers are handed on |
-//! | that there is none | `absent`, ±10 %; by number no longer than `by_code_max` |
+//! | that there is none | `absent`, ±10 % |
 //!
 //! Pure: it is told the time and the throw of the dice. (That an answer is believed for a second at
 //! least, whatever this says, is a rule of [`crate::freshness`].)
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -92,16 +93,20 @@ impl FreshFor {
         selector: &Selector,
         occasion: Occasion,
     ) -> Duration {
-        let believed = self.capped(self.by_status(meeting), selector, occasion);
+        let believed = occasion.vary(self.by_status(meeting));
+        let believed = match selector {
+            Selector::Code(_) => believed.min(self.by_code_max),
+            Selector::Id(_) => believed,
+        };
         match next_boundary(meeting, occasion.asked) {
             Some(boundary) => believed.min(boundary),
             None => believed,
         }
     }
 
-    /// How long to believe that there is no meeting behind `selector`.
-    pub(super) fn absence(&self, selector: &Selector, occasion: Occasion) -> Duration {
-        self.capped(self.absent, selector, occasion)
+    /// How long to believe that there is no meeting.
+    pub(super) fn absence(&self, occasion: Occasion) -> Duration {
+        occasion.vary(self.absent)
     }
 
     fn by_status(&self, meeting: &Meeting) -> Duration {
@@ -119,13 +124,11 @@ impl FreshFor {
             by_status
         }
     }
+}
 
-    fn capped(&self, duration: Duration, selector: &Selector, occasion: Occasion) -> Duration {
-        let varied = duration.mul_f64(1.0 + JITTER * (2.0 * occasion.throw - 1.0));
-        match selector {
-            Selector::Code(_) => varied.min(self.by_code_max),
-            Selector::Id(_) => varied,
-        }
+impl Occasion {
+    fn vary(self, duration: Duration) -> Duration {
+        duration.mul_f64(1.0 + JITTER * (2.0 * self.throw - 1.0))
     }
 }
 
@@ -147,8 +150,14 @@ fn next_boundary(meeting: &Meeting, asked: Timestamp) -> Option<Duration> {
         .into_iter()
         .chain(starts)
         .flatten();
-    let ahead = boundaries.filter(|&boundary| boundary > asked).min()?;
-    ahead.duration_since(asked).try_into().ok()
+    let asked = asked.as_duration();
+    let distances =
+        boundaries.map(|boundary| SignedDuration::from_secs(boundary.as_unix()) - asked);
+    distances
+        .filter(SignedDuration::is_positive)
+        .min()?
+        .try_into()
+        .ok()
 }
 
 #[cfg(test)]
@@ -156,11 +165,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::meeting::Moment;
     use crate::meeting::Occurrence;
     use crate::meeting::Occurrences;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("a time")
+    }
+
+    fn moment(second: i64) -> Moment {
+        Moment::of_unix(second).expect("a moment")
     }
 
     /// The dice fall in the middle: nothing is varied.
@@ -210,7 +224,7 @@ mod tests {
     #[test]
     fn a_meeting_is_not_believed_past_its_next_boundary() {
         let occurrence = |start, status| Occurrence {
-            start_time: Some(at(start)),
+            start_time: Some(moment(start)),
             status: Some(status),
             ..Occurrence::default()
         };
@@ -229,7 +243,7 @@ mod tests {
             (
                 "begins",
                 Meeting {
-                    start_time: Some(at(1_000_007)),
+                    start_time: Some(moment(1_000_007)),
                     ..meeting.clone()
                 },
                 7,
@@ -237,7 +251,7 @@ mod tests {
             (
                 "ends",
                 Meeting {
-                    end_time: Some(at(1_000_005)),
+                    end_time: Some(moment(1_000_005)),
                     ..meeting.clone()
                 },
                 5,
@@ -245,7 +259,7 @@ mod tests {
             (
                 "begins now",
                 Meeting {
-                    start_time: Some(at(1_000_000)),
+                    start_time: Some(moment(1_000_000)),
                     ..meeting.clone()
                 },
                 60,
@@ -253,7 +267,7 @@ mod tests {
             (
                 "is far off",
                 Meeting {
-                    start_time: Some(at(2_000_000)),
+                    start_time: Some(moment(2_000_000)),
                     ..meeting.clone()
                 },
                 60,
@@ -299,21 +313,17 @@ mod tests {
                 throw,
                 ..occasion()
             };
-            let believed = fresh_for.absence(&by_id(), occasion).as_millis();
+            let believed = fresh_for.absence(occasion).as_millis();
             assert_eq!(believed, expected_ms, "for a throw of {throw}");
         }
     }
 
     fn any_meeting() -> impl Strategy<Value = Meeting> {
-        let time = || {
-            prop::option::of(any::<i64>().prop_filter_map("a time", |second| {
-                Timestamp::from_second(second % 10_000_000_000).ok()
-            }))
-        };
-        let near = || prop::option::of((999_900_i64..1_000_200).prop_map(at));
+        let time = || prop::option::of((0..10_000_000_000_i64).prop_map(moment));
+        let near = || prop::option::of((999_900_i64..1_000_200).prop_map(moment));
         let times = prop_oneof![(time(), time()), (near(), near())];
-        let status = prop::option::of((0_i64..8).prop_map(Status::from_code));
-        let r#type = prop::option::of((0_i64..8).prop_map(Type::from_code));
+        let status = prop::option::of((0_i64..8).prop_map(|code| Status::from_code(Some(code))));
+        let r#type = prop::option::of((0_i64..8).prop_map(|code| Type::from_code(Some(code))));
         (times, status, r#type).prop_map(|((start_time, end_time), status, r#type)| Meeting {
             start_time,
             end_time,
@@ -340,8 +350,9 @@ mod tests {
             prop_assert!(by_id <= Duration::from_secs(660));
             prop_assert!(by_code <= fresh_for.by_code_max && by_code <= by_id);
             for boundary in [meeting.start_time, meeting.end_time].into_iter().flatten() {
-                let until = occasion.asked + by_id;
-                prop_assert!(boundary <= occasion.asked || until <= boundary, "{boundary}");
+                let ahead = boundary.as_unix() - occasion.asked.as_second();
+                let ahead = u64::try_from(ahead).map(Duration::from_secs);
+                prop_assert!(!ahead.is_ok_and(|ahead| !ahead.is_zero() && by_id > ahead));
             }
         }
 
@@ -351,7 +362,7 @@ mod tests {
             ahead in 1_i64..1_000,
             further in 0_i64..1_000,
         ) {
-            let with_end = |second| Meeting { end_time: Some(at(1_000_000 + second)), ..meeting.clone() };
+            let with_end = |second| Meeting { end_time: Some(moment(1_000_000 + second)), ..meeting.clone() };
             prop_assert!(seconds(&with_end(ahead)) <= seconds(&with_end(ahead + further)));
         }
     }

@@ -378,7 +378,7 @@ impl Meetings {
             |finding, believed_for| Answer::new(finding, reply.asked_at, arrived_at, believed_for);
         let meeting = match reply.meeting {
             Err(absent) => {
-                let believed_for = fresh_for.absence(&question.selector, occasion);
+                let believed_for = fresh_for.absence(occasion);
                 return Fetched {
                     answer: answer(Err(absent), believed_for),
                     other_name: None,

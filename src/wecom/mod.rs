@@ -196,9 +196,8 @@ impl WeCom {
         };
         let transport::Reply { asked_at, object } = reply;
         let meeting = match reply::errcode(&object) {
-            Err(fault) => return Attempt::Done(Err(fault)),
-            Ok(None) => Ok(question.meeting_in(object)),
-            Ok(Some(errcode)) => match Class::of(errcode) {
+            None => Ok(question.meeting_in(object)),
+            Some(errcode) => match Class::of(errcode) {
                 Class::Token => return Attempt::TokenRefused { errcode },
                 Class::Absent(absence) => Err(Absent { absence, errcode }),
                 class @ (Class::Busy

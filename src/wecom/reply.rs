@@ -1,4 +1,4 @@
-//! Whether an object that WeCom answered is a success.
+//! Whether an object that WeCom answered is a success, and how WeCom writes numbers.
 //!
 //! On success `errcode` may be missing; on failure it may stand behind defaults that look like an
 //! answer. So it is looked for before anything else is read.
@@ -6,26 +6,29 @@
 use serde_json::Map;
 use serde_json::Value;
 
-use super::Fault;
-use super::fault::Garbled;
-
-/// The number of the error, or `None` for a success.
-pub(super) fn errcode(object: &Map<String, Value>) -> Result<Option<i64>, Fault> {
-    match object.get("errcode") {
-        None | Some(Value::Null) => Ok(None),
-        Some(_) => match number(object, "errcode") {
-            Some(0) => Ok(None),
-            Some(errcode) => Ok(Some(errcode)),
-            None => Err(Fault::Garbled(Garbled::Incomplete("errcode"))),
-        },
-    }
+/// The number of the error, or `None` for a success. What is no number at all counts as not sent:
+/// odd data alone makes no error of an answer.
+pub(super) fn errcode(object: &Map<String, Value>) -> Option<i64> {
+    object
+        .get("errcode")
+        .and_then(number)
+        .filter(|&errcode| errcode != 0)
 }
 
 /// A whole number, which WeCom sends as a number or as a numeric string.
-pub(super) fn number(object: &Map<String, Value>, name: &str) -> Option<i64> {
-    match object.get(name)? {
-        Value::Number(number) => number.as_i64(),
+pub(super) fn number(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
         Value::String(text) => text.parse().ok(),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+/// The whole number that is written as `5.0` or `1e3`, if it is one, and exact.
+fn whole(number: f64) -> Option<i64> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_991.0;
+    let is_whole = number.fract() == 0.0 && number.abs() <= EXACT_MAX;
+    is_whole
+        .then(|| format!("{number:.0}").parse().ok())
+        .flatten()
 }

@@ -51,6 +51,8 @@ pub(super) struct AccessToken {
     renew_at: Instant,
     /// From when on it is no longer used.
     unusable_at: Instant,
+    /// Whether it was asked for because another was refused.
+    replaces_refused: bool,
     /// Whether WeCom has accepted it for any question.
     proven: AtomicBool,
 }
@@ -64,6 +66,10 @@ impl AccessToken {
     /// Notes that WeCom accepted it.
     pub(super) fn accepted(&self) {
         self.proven.store(true, Ordering::Relaxed);
+    }
+
+    fn is_proven(&self) -> bool {
+        self.proven.load(Ordering::Relaxed)
     }
 }
 
@@ -93,6 +99,7 @@ struct State {
     token: Option<Arc<AccessToken>>,
     failure: Option<Failure>,
     refused: Option<Refused>,
+    streak: Streak,
     standing: Standing,
 }
 
@@ -101,17 +108,23 @@ struct State {
 struct Failure {
     fault: Fault,
     again_at: Instant,
-    /// How many of its kind there have been without a success between.
-    in_a_row: u32,
 }
 
-/// A token that WeCom gave us, and then refused. It is never used again, even if WeCom gives it again.
+/// Failures of one kind without a success between.
+#[derive(Clone, Copy, Debug, Default)]
+struct Streak {
+    needs_a_person: bool,
+    length: u32,
+}
+
+/// The last token that WeCom gave us, and then refused. It is never used again, even if WeCom gives
+/// it again.
 #[derive(Debug)]
 struct Refused {
     secret: SecretString,
     errcode: i64,
-    /// How many were refused in a row, none of them having been accepted even once.
-    in_a_row: u32,
+    /// Whether another has come in its place.
+    is_replaced: bool,
 }
 
 impl Keeper {
@@ -141,7 +154,7 @@ impl Keeper {
     }
 
     /// Notes that WeCom has refused `token`, and drops that very token, not one that came after it.
-    pub(super) fn refuse(&self, token: &Arc<AccessToken>, errcode: i64) {
+    pub(super) fn refuse(&self, token: &AccessToken, errcode: i64) {
         let now = self.clock.now();
         self.state
             .send_if_modified(|state| state.refuse(token, errcode, now));
@@ -191,8 +204,8 @@ impl Keeper {
             .get("/cgi-bin/gettoken", &query)
             .await?
             .object;
-        match reply::errcode(&object)? {
-            None => granted(&object, asked_at),
+        match reply::errcode(&object) {
+            None => granted(&object, asked_at, self.clock.now()),
             Some(errcode) => Err(fault(errcode)),
         }
     }
@@ -200,11 +213,10 @@ impl Keeper {
     fn log(&self) {
         let state = self.state.borrow();
         let app = self.app.name.as_str();
+        let in_a_row = state.streak.length;
         match &state.failure {
             None => tracing::info!(app.name = app, "WeCom gave app {app} a token"),
-            Some(Failure {
-                fault, in_a_row, ..
-            }) if fault.needs_a_person() => {
+            Some(Failure { fault, .. }) if fault.needs_a_person() => {
                 tracing::error!(
                     app.name = app,
                     wecom.errcode = fault.errcode(),
@@ -212,9 +224,7 @@ impl Keeper {
                     "WeCom gave app {app} no token: {fault}"
                 );
             }
-            Some(Failure {
-                fault, in_a_row, ..
-            }) => {
+            Some(Failure { fault, .. }) => {
                 tracing::warn!(
                     app.name = app,
                     wecom.errcode = fault.errcode(),
@@ -249,13 +259,19 @@ impl State {
         }
     }
 
-    fn accept(&mut self, token: AccessToken, now: Instant) {
-        let again = |refused: &&Refused| refused.secret.expose_secret() == token.reveal();
-        if let Some(refused) = self.refused.as_ref().filter(again) {
-            let fault = Fault::Refused {
-                errcode: refused.errcode,
-            };
-            return self.fail(fault, now);
+    fn accept(&mut self, mut token: AccessToken, now: Instant) {
+        if let Some(refused) = &mut self.refused {
+            if refused.secret.expose_secret() == token.reveal() {
+                let fault = Fault::Refused {
+                    errcode: refused.errcode,
+                };
+                return self.fail(fault, now);
+            }
+            token.replaces_refused = !refused.is_replaced;
+            refused.is_replaced = true;
+        }
+        if !token.replaces_refused {
+            self.streak = Streak::default();
         }
         self.token = Some(Arc::new(token));
         self.failure = None;
@@ -263,48 +279,42 @@ impl State {
     }
 
     fn fail(&mut self, fault: Fault, now: Instant) {
-        let same_kind =
-            |failure: &&Failure| failure.fault.needs_a_person() == fault.needs_a_person();
-        let in_a_row = 1 + self
-            .failure
-            .as_ref()
-            .filter(same_kind)
-            .map_or(0, |last| last.in_a_row);
-        self.standing = if fault.needs_a_person() {
+        let needs_a_person = fault.needs_a_person();
+        if self.failure.is_none() && self.token.as_ref().is_some_and(|token| token.is_proven()) {
+            self.streak = Streak::default();
+        }
+        let before = Some(self.streak).filter(|streak| streak.needs_a_person == needs_a_person);
+        let length = 1 + before.map_or(0, |streak| streak.length);
+        self.streak = Streak {
+            needs_a_person,
+            length,
+        };
+        self.standing = if needs_a_person {
             Standing::Refused
         } else {
             Standing::Served
         };
-        let again_at = now + pause_after(&fault, in_a_row);
         self.failure = Some(Failure {
+            again_at: now + pause_after(&fault, length),
             fault,
-            again_at,
-            in_a_row,
         });
     }
 
     /// Whether anything changed: a refusal of a token that is no longer held is old news.
-    fn refuse(&mut self, token: &Arc<AccessToken>, errcode: i64, now: Instant) -> bool {
-        if !self
-            .token
-            .as_ref()
-            .is_some_and(|held| Arc::ptr_eq(held, token))
-        {
+    fn refuse(&mut self, token: &AccessToken, errcode: i64, now: Instant) -> bool {
+        let is_same = |held: &mut Arc<AccessToken>| held.reveal() == token.reveal();
+        let Some(held) = self.token.take_if(is_same) else {
             return false;
-        }
-        self.token = None;
-        let proven = token.proven.load(Ordering::Relaxed);
-        let in_a_row = 1 + self
-            .refused
-            .as_ref()
-            .filter(|_| !proven)
-            .map_or(0, |last| last.in_a_row);
+        };
+        let secret = held.secret.clone();
         self.refused = Some(Refused {
-            secret: token.secret.clone(),
+            secret,
             errcode,
-            in_a_row,
+            is_replaced: false,
         });
-        if in_a_row > 1 {
+        if held.is_proven() || token.is_proven() {
+            self.streak = Streak::default();
+        } else if held.replaces_refused {
             // The token that replaced a refused one is refused as well: a third will not help.
             self.fail(Fault::Refused { errcode }, now);
         }
@@ -328,21 +338,29 @@ fn pause_after(fault: &Fault, in_a_row: u32) -> Duration {
     first.saturating_mul(doubled).min(longest)
 }
 
-fn granted(object: &Map<String, Value>, asked_at: Instant) -> Result<AccessToken, Fault> {
+fn granted(
+    object: &Map<String, Value>,
+    asked_at: Instant,
+    granted_at: Instant,
+) -> Result<AccessToken, Fault> {
     let incomplete = |name| Fault::Garbled(Garbled::Incomplete(name));
     let text = object
         .get("access_token")
         .and_then(Value::as_str)
         .filter(|text| !text.is_empty());
-    let seconds =
-        reply::number(object, "expires_in").and_then(|seconds| u64::try_from(seconds).ok());
+    let seconds = object
+        .get("expires_in")
+        .and_then(reply::number)
+        .and_then(|seconds| u64::try_from(seconds).ok());
     let life = Duration::from_secs(seconds.ok_or(incomplete("expires_in"))?);
     let life = life.clamp(LIFE_MIN, LIFE_MAX);
     let margin = (life / 20).min(MARGIN_MAX);
     Ok(AccessToken {
         secret: text.ok_or(incomplete("access_token"))?.into(),
-        renew_at: asked_at + life * 4 / 5,
+        // However short its life and long its way: never in a loop.
+        renew_at: (asked_at + life * 4 / 5).max(granted_at + LIFE_MIN),
         unusable_at: asked_at + life.saturating_sub(margin),
+        replaces_refused: false,
         proven: AtomicBool::new(false),
     })
 }
@@ -393,7 +411,7 @@ mod tests {
 
     fn token(text: &str, now: Instant) -> AccessToken {
         let object = serde_json::json!({"access_token": text, "expires_in": "7200"});
-        granted(object.as_object().expect("an object"), now).expect("a token")
+        granted(object.as_object().expect("an object"), now, now).expect("a token")
     }
 
     fn usable(state: &State, now: Instant) -> Option<String> {
@@ -461,6 +479,65 @@ mod tests {
     }
 
     #[test]
+    fn tokens_that_are_refused_one_after_another_are_asked_for_ever_more_seldom() {
+        let mut now = Clock::of_the_machine().now();
+        let mut state = State::default();
+        let mut refuse_next = |text: &str| {
+            state.accept(token(text, now), now);
+            let held = state.token.clone().expect("a token");
+            state.refuse(&held, 40014, now);
+            let pause = state.due().map_or(Duration::ZERO, |due| due - now);
+            now += pause;
+            pause.as_secs()
+        };
+
+        let pauses = ["t1", "t2", "t3", "t4", "t5"].map(&mut refuse_next);
+
+        assert_eq!(pauses, [0, 5, 10, 20, 40]);
+    }
+
+    #[test]
+    fn a_token_that_was_renewed_in_time_is_replaced_when_it_is_refused() {
+        let now = Clock::of_the_machine().now();
+        let mut state = State::default();
+        state.accept(token("t1", now), now);
+        let first = state.token.clone().expect("a token");
+        state.refuse(&first, 40014, now);
+        state.accept(token("t2", now), now);
+
+        // Nobody used the second; the third came in its time, and is refused.
+        state.accept(token("t3", now), now);
+        let third = state.token.clone().expect("a token");
+        state.refuse(&third, 42001, now);
+
+        assert!(state.known(now).is_none(), "a fourth is worth asking for");
+    }
+
+    #[test]
+    fn a_refusal_is_of_the_token_whichever_copy_of_it_was_used() {
+        let now = Clock::of_the_machine().now();
+        let mut state = State::default();
+        state.accept(token("t1", now), now);
+        let copy = state.token.clone().expect("a token");
+        state.accept(token("t1", now), now);
+
+        assert!(state.refuse(&copy, 40014, now));
+        assert!(state.known(now).is_none());
+    }
+
+    #[test]
+    fn a_token_of_no_lifetime_is_not_asked_for_in_a_loop() {
+        let asked_at = Clock::of_the_machine().now();
+        let granted_at = asked_at + Duration::from_secs(3);
+        let object = serde_json::json!({"access_token": "t1", "expires_in": 0});
+        let object = object.as_object().expect("an object");
+
+        let token = granted(object, asked_at, granted_at).expect("a token");
+
+        assert_eq!(token.renew_at, granted_at + Duration::from_secs(1));
+    }
+
+    #[test]
     fn a_failed_renewal_leaves_the_old_token_in_use() {
         let now = Clock::of_the_machine().now();
         let mut state = State::default();
@@ -483,7 +560,7 @@ mod tests {
         ] {
             let object = object.as_object().expect("an object");
             assert!(
-                matches!(granted(object, now), Err(Fault::Garbled(_))),
+                matches!(granted(object, now, now), Err(Fault::Garbled(_))),
                 "{object:?}"
             );
         }

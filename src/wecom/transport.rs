@@ -112,7 +112,9 @@ impl Transport {
         let response = request.send().await?;
         check_status(response.status())?;
         let body = self.body(response).await?;
-        let object = serde_json::from_slice(&body).map_err(|_| Fault::Garbled(Garbled::NotJson))?;
+        // A byte order mark is none of the JSON, and may be passed over (RFC 8259, section 8.1).
+        let text = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&body);
+        let object = serde_json::from_slice(text).map_err(|_| Fault::Garbled(Garbled::NotJson))?;
         Ok(Reply { asked_at, object })
     }
 

@@ -9,10 +9,11 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-use jiff::tz::Offset;
 use serde_json::Map;
 use serde_json::Value;
+
+use crate::meeting::Moment;
+use crate::wecom::reply;
 
 /// What no key of ours holds, under its dotted path in WeCom's words.
 pub(super) type Extra = BTreeMap<String, Value>;
@@ -73,9 +74,15 @@ impl Fields {
         names.iter().find_map(|name| self.text(name))
     }
 
+    /// A number that is dialled: text, though it may come as a number.
+    pub(super) fn digits(&mut self, name: &str) -> Option<String> {
+        let digits = |value: &Value| Some(reply::number(value)?.to_string());
+        self.text(name).or_else(|| self.take(name, digits))
+    }
+
     /// A whole number.
     pub(super) fn number(&mut self, name: &str) -> Option<i64> {
-        self.take(name, as_number)
+        self.take(name, reply::number)
     }
 
     /// A boolean.
@@ -89,22 +96,23 @@ impl Fields {
     }
 
     /// A time, which WeCom counts in seconds since 1970. 0 is WeCom's way to say that there is none.
-    pub(super) fn time(&mut self, name: &str) -> Option<Timestamp> {
-        self.take(name, |value| match as_number(value)? {
+    pub(super) fn time(&mut self, name: &str) -> Option<Moment> {
+        self.take(name, |value| match reply::number(value)? {
             0 => Some(None),
-            seconds => rfc3339_time(seconds).map(Some),
+            seconds => Moment::of_unix(seconds).map(Some),
         })
         .flatten()
     }
 
     /// A number that stands for a word.
-    pub(super) fn coded<W>(&mut self, name: &str, word: fn(i64) -> W) -> Coded<W> {
-        self.coded_by(name, as_number, word)
+    pub(super) fn coded<W>(&mut self, name: &str, word: fn(Option<i64>) -> W) -> Coded<W> {
+        self.coded_by(name, reply::number, word)
     }
 
     /// The same, where older versions send a boolean, which counts as 0 or 1.
-    pub(super) fn coded_or_flag<W>(&mut self, name: &str, word: fn(i64) -> W) -> Coded<W> {
-        let number = |value: &Value| as_number(value).or_else(|| value.as_bool().map(i64::from));
+    pub(super) fn coded_or_flag<W>(&mut self, name: &str, word: fn(Option<i64>) -> W) -> Coded<W> {
+        let number =
+            |value: &Value| reply::number(value).or_else(|| value.as_bool().map(i64::from));
         self.coded_by(name, number, word)
     }
 
@@ -112,12 +120,11 @@ impl Fields {
         &mut self,
         name: &str,
         number: impl FnOnce(&Value) -> Option<i64>,
-        word: fn(i64) -> W,
+        word: fn(Option<i64>) -> W,
     ) -> Coded<W> {
         let was_sent = self.is_sent(name);
         let code = self.take(name, number);
-        // A code that is no number at all is as unknown as one that no document explains.
-        let word = was_sent.then(|| word(code.unwrap_or(i64::MIN)));
+        let word = was_sent.then(|| word(code));
         Coded { word, code }
     }
 
@@ -146,7 +153,7 @@ impl Fields {
 
     /// A list of whole numbers.
     pub(super) fn numbers(&mut self, name: &str) -> Vec<i64> {
-        self.list(name, |_, value| as_number(&value).ok_or(value))
+        self.list(name, |_, value| reply::number(&value).ok_or(value))
     }
 
     /// An object.
@@ -284,25 +291,10 @@ fn keep(extra: &mut Extra, path: &str, value: Value) {
     extra.insert(free, value);
 }
 
-fn as_number(value: &Value) -> Option<i64> {
-    match value {
-        Value::Number(number) => number.as_i64(),
-        Value::String(text) => text.parse().ok(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
 fn as_flag(value: &Value) -> Option<bool> {
-    value.as_bool().or_else(|| match as_number(value)? {
+    value.as_bool().or_else(|| match reply::number(value)? {
         0 => Some(false),
         1 => Some(true),
         _ => None,
     })
-}
-
-/// A time that RFC 3339 can write: its years have four digits.
-pub(super) fn rfc3339_time(seconds: i64) -> Option<Timestamp> {
-    let time = Timestamp::from_second(seconds).ok()?;
-    let year = Offset::UTC.to_datetime(time).year();
-    (0..=9999).contains(&year).then_some(time)
 }

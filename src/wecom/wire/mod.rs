@@ -10,7 +10,6 @@ mod fields;
 #[cfg(test)]
 mod tests;
 
-use jiff::Timestamp;
 use serde_json::Map;
 use serde_json::Value;
 
@@ -25,6 +24,7 @@ use crate::meeting::Frequency;
 use crate::meeting::Guest;
 use crate::meeting::Meeting;
 use crate::meeting::MeetingId;
+use crate::meeting::Moment;
 use crate::meeting::Occurrence;
 use crate::meeting::OccurrenceStatus;
 use crate::meeting::Occurrences;
@@ -69,8 +69,8 @@ pub(super) fn normalise(
     let (reminders, recurrence) = reminders(&mut fields, scope, &mut extra);
 
     let meeting = Meeting {
-        meeting_id: fields.text("meetingid").or(asked_id),
-        meeting_code: fields.text("meeting_code").or(asked_code),
+        meeting_id: fields.text("meetingid").filter(is_said).or(asked_id),
+        meeting_code: fields.digits("meeting_code").filter(is_said).or(asked_code),
         sub_meeting_id: occurrence.cloned(),
         title: fields.text("title"),
         description: fields.text("description"),
@@ -103,6 +103,11 @@ pub(super) fn normalise(
     }
 }
 
+/// An empty name says as little as none.
+fn is_said(name: &String) -> bool {
+    !name.is_empty()
+}
+
 /// Reads every object of a list, and hands over what is left of each.
 fn each<T>(objects: Vec<Fields>, extra: &mut Extra, read: fn(&mut Fields) -> T) -> Vec<T> {
     let mut items = Vec::with_capacity(objects.len());
@@ -114,8 +119,8 @@ fn each<T>(objects: Vec<Fields>, extra: &mut Extra, read: fn(&mut Fields) -> T) 
 }
 
 /// `None` where the sum is beyond what a time can be: both summands are in the meeting anyway.
-fn end_time(start: Option<Timestamp>, duration_seconds: Option<i64>) -> Option<Timestamp> {
-    fields::rfc3339_time(start?.as_second().checked_add(duration_seconds?)?)
+fn end_time(start: Option<Moment>, duration_seconds: Option<i64>) -> Option<Moment> {
+    Moment::of_unix(start?.as_unix().checked_add(duration_seconds?)?)
 }
 
 fn organizer(fields: &mut Fields) -> Option<Organizer> {

@@ -464,14 +464,14 @@ fn leaves<'a>(value: &'a Value, under: Option<&[&str]>, found: &mut Vec<&'a Valu
 
 /// How a leaf may look in our answer: as it came, or as a time.
 fn looks(leaf: &Value) -> Vec<String> {
-    let time = leaf
-        .as_i64()
-        .and_then(fields::rfc3339_time)
-        .map(|time| time.to_string());
-    let plain = leaf
-        .as_str()
-        .map_or_else(|| leaf.to_string(), str::to_owned);
-    [Some(plain), time].into_iter().flatten().collect()
+    let plain = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
+    let moment = leaf.as_i64().and_then(Moment::of_unix);
+    let time = moment.map(|moment| plain(&json!(moment)));
+    [Some(plain(leaf)), time].into_iter().flatten().collect()
 }
 
 proptest! {
