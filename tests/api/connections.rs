@@ -258,3 +258,133 @@ async fn what_is_under_way_is_finished_before_the_end() {
     assert_eq!(reply.json()["title"], "Standup");
     assert_eq!(reply.header("connection"), Some("close"));
 }
+
+#[tokio::test]
+async fn a_refused_caller_who_stays_on_the_line_is_let_go() {
+    let mut house = House::open().await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(house.callers)
+            .await
+            .expect("a connection");
+        stream
+            .write_all(b"GET / HTTP/1.1\r\n\r\n")
+            .await
+            .expect("sent");
+        let mut heard = String::new();
+        stream.read_to_string(&mut heard).await.expect("read");
+        assert!(heard.starts_with("HTTP/1.1 400"), "{heard}");
+        silent.push(stream);
+    }
+
+    house.leave.cancel();
+    let left = tokio::time::timeout(
+        Duration::from_secs(5),
+        house.serving.take().expect("serving"),
+    );
+    left.await.expect("left in time").expect("no panic");
+}
+
+#[tokio::test]
+async fn a_refusal_keeps_the_requests_id_and_has_no_body_where_head_was_asked() {
+    let house = House::open().await;
+    let id = "X-Request-Id: mine-1\r\n";
+
+    let get = house
+        .say(format!("GET / HTTP/1.1\r\n{id}\r\n").as_bytes())
+        .await;
+    let head = house
+        .say(format!("HEAD / HTTP/1.1\r\n{id}\r\n").as_bytes())
+        .await;
+    let long = house
+        .say(format!("HEAD /{} HTTP/1.1\r\n", "x".repeat(9_000)).as_bytes())
+        .await;
+
+    assert!(
+        get.contains("x-request-id: mine-1") && get.contains("\"instance\":\"mine-1\""),
+        "{get}"
+    );
+    assert!(head.contains("x-request-id: mine-1"), "{head}");
+    for answer in [head, long] {
+        assert!(
+            answer.starts_with("HTTP/1.1 4") && answer.ends_with("\r\n\r\n"),
+            "{answer}"
+        );
+    }
+}
+
+mod http2 {
+    use axum::body::Body;
+    use http::Request;
+    use hyper::client::conn::http2::SendRequest;
+    use hyper_util::rt::TokioExecutor;
+    use hyper_util::rt::TokioIo;
+    use wecom_simulator::Api;
+    use wecom_simulator::Trouble;
+
+    use super::*;
+
+    async fn caller_of(house: &House) -> SendRequest<Body> {
+        let stream = TcpStream::connect(house.callers)
+            .await
+            .expect("a connection");
+        let io = TokioIo::new(stream);
+        let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await;
+        let (caller, connection) = handshake.expect("HTTP/2");
+        tokio::spawn(connection);
+        caller
+    }
+
+    async fn status(caller: &mut SendRequest<Body>, path: &str) -> u16 {
+        let request = Request::get(format!("http://proxy{path}")).body(Body::empty());
+        let answer = caller.send_request(request.expect("a request")).await;
+        answer.expect("an answer").status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn a_request_is_answered_while_another_waits() {
+        let house = House::with(&[("server.http2", "true")]).await;
+        house.given_meeting("m1", "446153273", "Standup");
+        house.wecom.set_trouble(Api::GetInfo, Trouble::hang());
+        let mut caller = caller_of(&house).await;
+
+        let mut waiting = caller.clone();
+        let waiting = tokio::spawn(async move { status(&mut waiting, "/meetings/m1").await });
+        house
+            .until("it was asked", async |house| {
+                house.wecom.hits().get_info == 1
+            })
+            .await;
+
+        assert_eq!(status(&mut caller, "/nowhere").await, 404);
+        assert!(!waiting.is_finished());
+        waiting.abort();
+    }
+
+    #[tokio::test]
+    async fn a_request_that_takes_longer_than_a_connection_may_rest_is_answered() {
+        let settings = [("server.http2", "true"), ("server.idle_timeout", "200ms")];
+        let house = House::with(&settings).await;
+        house.given_meeting("m1", "446153273", "Standup");
+        let slow = Trouble::latency(Duration::from_millis(700));
+        house.wecom.set_trouble(Api::GetInfo, slow);
+        let mut caller = caller_of(&house).await;
+
+        assert_eq!(status(&mut caller, "/meetings/m1").await, 200);
+        house
+            .until("it is let go", async |_| caller.is_closed())
+            .await;
+    }
+
+    #[tokio::test]
+    async fn http_1_is_spoken_beside_it_and_its_bounds_hold_for_both() {
+        let house = House::with(&[("server.http2", "true")]).await;
+        let mut caller = caller_of(&house).await;
+
+        assert_eq!(house.get("/nowhere").await.status, 404);
+        assert_eq!(
+            status(&mut caller, &format!("/{}", "x".repeat(9_000))).await,
+            414
+        );
+    }
+}

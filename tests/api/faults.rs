@@ -111,6 +111,34 @@ async fn every_errcode_is_the_problem_that_the_contract_names() {
 }
 
 #[tokio::test]
+async fn only_an_answer_that_is_no_json_object_is_none() {
+    let house = House::open().await;
+    for (index, (raw, status)) in [
+        (r#"{"title": "x"}"#, 200),
+        (r#"{"errcode": 0.0, "title": "x"}"#, 200),
+        (r#"{"errcode": "0", "title": "x"}"#, 200),
+        (r#"{"errcode": null, "title": "x"}"#, 200),
+        (r#"{"errcode": {}, "title": "x"}"#, 200),
+        ("\u{feff}{\"title\": \"x\"}", 200),
+        (r#"{"errcode": "90602", "title": "x"}"#, 404),
+        (r#"{"title": "x""#, 502),
+        (r#"{"title": "x"}}"#, 502),
+        (r#"["title"]"#, 502),
+        ("null", 502),
+        ("", 502),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = format!("m{index}");
+        house.wecom.put_raw(&id, raw);
+        let reply = house.get(&format!("/meetings/{id}")).await;
+        assert_eq!(reply.status, status, "{raw}");
+        assert!(status != 200 || reply.json()["title"] == "x", "{raw}");
+    }
+}
+
+#[tokio::test]
 async fn every_trouble_on_the_way_is_the_problem_that_the_contract_names() {
     let settings = [
         ("wecom.timeout", "300ms"),

@@ -270,6 +270,23 @@ fn numbers_that_no_machine_word_holds_arrive_digit_for_digit() {
 }
 
 #[test]
+fn whole_numbers_are_whole_however_they_are_written() {
+    let text = r#"{"meeting_duration": 1.8e3, "status": 1.0, "meeting_code": 446153273,
+                   "meeting_start": 253402300799, "meetingid": ""}"#;
+    let info: Value = serde_json::from_str(text).expect("JSON");
+
+    let (body, extra) = read(&info);
+
+    assert_eq!(extra, json!({}));
+    assert_eq!(body["duration_seconds"], 1_800);
+    assert_eq!(body["status"], "not_started");
+    assert_eq!(body["meeting_code"], "446153273");
+    assert_eq!(body["start_time"], "9999-12-31T23:59:59Z");
+    assert_eq!(body["end_time"], Value::Null);
+    assert_eq!(body["meeting_id"], "m1");
+}
+
+#[test]
 fn an_unknown_enum_value_is_unknown_beside_its_number() {
     let (body, extra) = read(&json!({
         "status": 9, "meeting_type": 4,
