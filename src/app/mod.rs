@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::http;
 use crate::http::Desk;
 use crate::http::Listener;
+use crate::http::Office;
 use crate::http::Readiness;
 use crate::service::Chance;
 use crate::service::Load;
@@ -127,12 +128,16 @@ impl App {
             callers = %callers.address(), operators = %operators.address(),
             "serving callers on {} and operators on {}", callers.address(), operators.address(),
         );
-        let readiness = Readiness::new(wecom.clone(), leave.clone());
+        let office = Office {
+            readiness: Readiness::new(wecom.clone(), leave.clone()),
+            meetings: desk.meetings.clone(),
+            apps: wecom.standings().map(|(app, _)| app.clone()).collect(),
+        };
         let (callers_stop, operators_stop) = (CancellationToken::new(), CancellationToken::new());
         let tokens: tokio::task::JoinSet<()> = wecom.token_keepers().collect();
         let operators = tokio::spawn({
             let (settings, stop) = (config.server.clone(), operators_stop.clone());
-            async move { http::serve_operators(operators, readiness, &settings, stop).await }
+            async move { http::serve_operators(operators, office, &settings, stop).await }
         });
         let mut callers = tokio::spawn({
             let (settings, stop) = (config.server.clone(), callers_stop.clone());

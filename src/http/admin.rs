@@ -1,16 +1,31 @@
-//! The operators' routes: is it alive, is it ready.
+//! The operators' routes: is it alive, is it ready, and let it forget.
+
+use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Path;
+use axum::extract::RawQuery;
 use axum::extract::State;
+use axum::extract::rejection::PathRejection;
 use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::routing::MethodFilter;
+use axum::routing::MethodRouter;
+use axum::routing::delete;
 use axum::routing::on;
 use http::StatusCode;
 use http::header;
 use tokio_util::sync::CancellationToken;
 
+use super::problem::Kind;
 use super::problem::Problem;
+use crate::meeting::InvalidMeetingCode;
+use crate::meeting::InvalidMeetingId;
+use crate::meeting::Selector;
+use crate::service::Meetings;
+use crate::service::Scope;
+use crate::service::Thoroughness;
+use crate::wecom::AppName;
 use crate::wecom::Standing;
 use crate::wecom::WeCom;
 
@@ -48,14 +63,37 @@ impl Readiness {
     }
 }
 
+/// What the operators' routes work with. Clones share it.
+#[derive(Clone)]
+pub struct Office {
+    /// Whether callers should be sent here.
+    pub readiness: Readiness,
+    /// What is known about meetings.
+    pub meetings: Meetings,
+    /// The apps there are.
+    pub apps: Arc<[AppName]>,
+}
+
 /// The routes.
-pub(super) fn routes(readiness: Readiness) -> Router {
+pub(super) fn routes(office: Office) -> Router {
     let get = MethodFilter::GET.or(MethodFilter::HEAD);
+    let reads = |handler: MethodRouter<Office>| {
+        handler.fallback(async || Problem::method_not_allowed("GET, HEAD"))
+    };
+    let purges = |handler: MethodRouter<Office>| {
+        handler.fallback(async || Problem::method_not_allowed("DELETE"))
+    };
     Router::new()
-        .route("/livez", on(get, livez).fallback(reads_only))
-        .route("/readyz", on(get, readyz).fallback(reads_only))
+        .route("/livez", reads(on(get, livez)))
+        .route("/readyz", reads(on(get, readyz)))
+        .route("/cache", purges(delete(purge_all)))
+        .route("/cache/meetings/{meeting_id}", purges(delete(purge_by_id)))
+        .route(
+            "/cache/meetings/by-code/{meeting_code}",
+            purges(delete(purge_by_code)),
+        )
         .fallback(async || Problem::no_such_route())
-        .with_state(readiness)
+        .with_state(office)
 }
 
 /// `GET /livez`: the process turns. Knows nothing of WeCom.
@@ -64,8 +102,8 @@ async fn livez() -> Response {
 }
 
 /// `GET /readyz`: whether callers should be sent here.
-async fn readyz(State(readiness): State<Readiness>) -> Response {
-    match readiness.check() {
+async fn readyz(State(office): State<Office>) -> Response {
+    match office.readiness.check() {
         Ok(()) => plain(StatusCode::OK, "ready\n"),
         Err(why) => plain(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -74,8 +112,82 @@ async fn readyz(State(readiness): State<Readiness>) -> Response {
     }
 }
 
-async fn reads_only() -> Problem {
-    Problem::method_not_allowed("GET, HEAD")
+/// `DELETE /cache`
+async fn purge_all(
+    State(office): State<Office>,
+    RawQuery(query): RawQuery,
+) -> Result<StatusCode, Problem> {
+    office.purge(None, query.as_deref())
+}
+
+/// `DELETE /cache/meetings/{meeting_id}`: its occurrences too, and what is known to be of it.
+async fn purge_by_id(
+    State(office): State<Office>,
+    id: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+) -> Result<StatusCode, Problem> {
+    let Path(id) = id.map_err(|_| InvalidMeetingId)?;
+    office.purge(Some(Selector::Id(id.parse()?)), query.as_deref())
+}
+
+/// `DELETE /cache/meetings/by-code/{meeting_code}`: the meeting that is now behind that number.
+async fn purge_by_code(
+    State(office): State<Office>,
+    code: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+) -> Result<StatusCode, Problem> {
+    let Path(code) = code.map_err(|_| InvalidMeetingCode)?;
+    office.purge(Some(Selector::Code(code.parse()?)), query.as_deref())
+}
+
+impl Office {
+    fn purge(&self, meeting: Option<Selector>, query: Option<&str>) -> Result<StatusCode, Problem> {
+        let Parameters { app, soft } = Parameters::parse(query.unwrap_or_default())?;
+        let app = app.map(|name| self.app(&name)).transpose()?;
+        let scope = Scope { meeting, app };
+        let thoroughness = if soft {
+            Thoroughness::Expire
+        } else {
+            Thoroughness::Drop
+        };
+        tracing::info!("purging {scope}: {thoroughness:?}");
+        self.meetings.purge(&scope, thoroughness);
+        Ok(StatusCode::NO_CONTENT)
+    }
+
+    fn app(&self, name: &str) -> Result<AppName, Problem> {
+        let app = self.apps.iter().find(|app| app.as_str() == name);
+        app.cloned()
+            .ok_or_else(|| Problem::new(Kind::UnknownApp, "no app of that name is set up"))
+    }
+}
+
+/// The query parameters of a purge.
+#[derive(Debug, Default)]
+struct Parameters {
+    app: Option<String>,
+    soft: bool,
+}
+
+impl Parameters {
+    fn parse(query: &str) -> Result<Self, Problem> {
+        let invalid = || {
+            let detail = "the parameters are app, once, and soft, which is true or false";
+            Problem::new(Kind::InvalidQuery, detail)
+        };
+        let mut parameters = Self::default();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            match (name.as_ref(), value.as_ref()) {
+                ("app", value) if parameters.app.is_none() && !value.is_empty() => {
+                    parameters.app = Some(value.to_owned());
+                }
+                ("soft", "true") => parameters.soft = true,
+                ("soft", "false") => parameters.soft = false,
+                _ => return Err(invalid()),
+            }
+        }
+        Ok(parameters)
+    }
 }
 
 fn plain(status: StatusCode, text: &str) -> Response {

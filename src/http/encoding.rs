@@ -39,7 +39,7 @@ pub(super) fn preferred(headers: &HeaderMap) -> Encoding {
     let mut best = (Encoding::Identity, 0);
     for (encoding, names) in OFFERED {
         // As they are, bytes are taken unless that is excluded, but liked least.
-        let unnamed = if encoding == Encoding::Identity { 1 } else { 0 };
+        let unnamed = u16::from(encoding == Encoding::Identity);
         let weight = weight(names).unwrap_or(unnamed);
         if weight > best.1 {
             best = (encoding, weight);

@@ -41,6 +41,7 @@ pub use self::access::CallerSettings;
 pub use self::access::KeyDigest;
 pub use self::access::Mode;
 pub use self::access::Settings as AccessSettings;
+pub use self::admin::Office;
 pub use self::admin::Readiness;
 pub use self::listener::Listener;
 pub use self::settings::AdminSettings;
@@ -85,7 +86,7 @@ pub async fn serve_callers(
 /// Serves operators, until `stop`.
 pub async fn serve_operators(
     listener: Listener,
-    readiness: Readiness,
+    office: Office,
     settings: &Settings,
     stop: CancellationToken,
 ) {
@@ -97,6 +98,6 @@ pub async fn serve_operators(
         },
         http2: false,
     };
-    let front = Arc::new(Front::new(admin::routes(readiness)));
+    let front = Arc::new(Front::new(admin::routes(office)));
     listener.serve(front, limits, stop).await;
 }

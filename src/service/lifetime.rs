@@ -325,10 +325,10 @@ mod tests {
         let status = prop::option::of((0_i64..8).prop_map(|code| Status::from_code(Some(code))));
         let r#type = prop::option::of((0_i64..8).prop_map(|code| Type::from_code(Some(code))));
         (times, status, r#type).prop_map(|((start_time, end_time), status, r#type)| Meeting {
-            start_time,
-            end_time,
             status,
             r#type,
+            start_time,
+            end_time,
             ..Meeting::default()
         })
     }

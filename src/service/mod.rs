@@ -8,6 +8,7 @@
 mod alias;
 mod lifetime;
 mod plan;
+mod purge;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +35,6 @@ use crate::meeting::Selector;
 use crate::meeting::view::Views;
 use crate::setting;
 use crate::wecom::Absent;
-use crate::wecom::AppName;
 use crate::wecom::Fault;
 use crate::wecom::Question;
 use crate::wecom::Reply;
@@ -44,6 +44,8 @@ pub use self::lifetime::FreshFor;
 pub use self::plan::Cause;
 pub use self::plan::Grounds;
 pub use self::plan::Wish;
+pub use self::purge::Scope;
+pub use self::purge::Thoroughness;
 
 /// How answers are kept: `[cache]`.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -141,25 +143,6 @@ pub enum Refusal {
     Fault(Fault, Cause),
     /// The caller wants no question, and there is nothing without one.
     NotCached,
-}
-
-/// Which answers a purge is about.
-#[derive(Clone, Debug)]
-pub enum Scope {
-    /// All of them.
-    All,
-    /// Those about one meeting, of one app or of all: its occurrences too, and what was found by a
-    /// number and is known to be of it.
-    Meeting(Selector, Option<AppName>),
-}
-
-/// How thorough a purge is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Thoroughness {
-    /// The answers are dropped.
-    Drop,
-    /// The answers become stale: they are served while they are renewed.
-    Expire,
 }
 
 /// The meetings, as far as we know them. Clones share what they know.
@@ -320,9 +303,9 @@ impl Meetings {
     /// hands full with questions that callers wait for.
     fn renew(&self, question: &Question) {
         if self.0.wecom.has_time_to_spare() {
-            let unless_renewed = |memory| match self.plan(memory, Wish::default()) {
-                Plan::Serve(_, Grounds::Fresh) => Some(()),
-                _ => None,
+            let unless_renewed = |memory| {
+                let plan = self.plan(memory, Wish::default());
+                matches!(plan, Plan::Serve(..)).then_some(())
             };
             // Nobody waits for it.
             drop(
@@ -416,33 +399,6 @@ fn settle(plan: Plan<Finding, Fault>) -> Result<Found, Refusal> {
             answer,
             source: Source::Remembered(grounds),
         }),
-    }
-}
-
-impl Scope {
-    /// Whether an answer is covered.
-    fn covers(&self, question: &Question, finding: Option<&Finding>) -> bool {
-        let Self::Meeting(selector, app) = self else {
-            return true;
-        };
-        let is_of_it = match (selector, finding) {
-            (Selector::Id(id), Some(Ok(views))) => views.meeting_id() == Some(id.as_str()),
-            _ => false,
-        };
-        let of_app = app.as_ref().is_none_or(|app| *app == question.app);
-        of_app && (question.selector == *selector || is_of_it)
-    }
-
-    /// Whether the answer to a question may turn out to be covered: what is found by one name may be
-    /// kept under the other too.
-    fn may_cover(&self, question: &Question) -> bool {
-        let Self::Meeting(selector, app) = self else {
-            return true;
-        };
-        let other_kind =
-            std::mem::discriminant(selector) != std::mem::discriminant(&question.selector);
-        let of_app = app.as_ref().is_none_or(|app| *app == question.app);
-        of_app && (other_kind || question.selector == *selector)
     }
 }
 

@@ -69,8 +69,8 @@ pub(super) fn normalise(
     let (reminders, recurrence) = reminders(&mut fields, scope, &mut extra);
 
     let meeting = Meeting {
-        meeting_id: fields.text("meetingid").filter(is_said).or(asked_id),
-        meeting_code: fields.digits("meeting_code").filter(is_said).or(asked_code),
+        meeting_id: said(fields.text("meetingid")).or(asked_id),
+        meeting_code: said(fields.digits("meeting_code")).or(asked_code),
         sub_meeting_id: occurrence.cloned(),
         title: fields.text("title"),
         description: fields.text("description"),
@@ -103,9 +103,9 @@ pub(super) fn normalise(
     }
 }
 
-/// An empty name says as little as none.
-fn is_said(name: &String) -> bool {
-    !name.is_empty()
+/// A name, unless it is empty: that says as little as none.
+fn said(name: Option<String>) -> Option<String> {
+    name.filter(|name| !name.is_empty())
 }
 
 /// Reads every object of a list, and hands over what is left of each.
