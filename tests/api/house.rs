@@ -45,6 +45,8 @@ pub(crate) struct House {
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    /// The body, where it is text.
     pub(crate) text: String,
 }
 
@@ -57,6 +59,25 @@ impl Reply {
         self.headers
             .get(name)
             .map(|value| value.to_str().expect("text"))
+    }
+
+    /// `Cache-Status`, read as RFC 9651 has it: our one member's parameters, in their order.
+    pub(crate) fn cache_status(&self) -> String {
+        let field = self
+            .header("cache-status")
+            .unwrap_or_else(|| panic!("told: {self:?}"));
+        let list: sfv::List = sfv::Parser::new(field).parse().expect("a structured field");
+        let [sfv::ListEntry::Item(member)] = &list[..] else {
+            panic!("one member: {field}");
+        };
+        let name = member.bare_item.as_token().map(|token| token.as_str());
+        assert_eq!(name, Some("wecom-meeting-proxy"), "{field}");
+        let has = |name: &str| member.params.contains_key(name);
+        assert!(
+            has("hit") != has("fwd"),
+            "either a hit or forwarded: {field}"
+        );
+        field.trim_start_matches("wecom-meeting-proxy; ").to_owned()
     }
 
     /// The status, and the code of the problem if it is one.
@@ -124,6 +145,7 @@ impl House {
             leave,
             client: reqwest::Client::builder()
                 .no_proxy()
+                .gzip(false)
                 .redirect(reqwest::redirect::Policy::none())
                 .timeout(SOON)
                 .tls_backend_preconfigured(
@@ -162,6 +184,10 @@ impl House {
         send(&self.client, self.operators, Method::GET, path, &[]).await
     }
 
+    pub(crate) async fn purge(&self, path: &str) -> Reply {
+        send(&self.client, self.operators, Method::DELETE, path, &[]).await
+    }
+
     /// A request under way, that needs no house any more.
     pub(crate) fn asking(&self, path: &str) -> impl Future<Output = Reply> + Send + use<> {
         let (client, callers, path) = (self.client.clone(), self.callers, path.to_owned());
@@ -173,6 +199,17 @@ impl House {
         let asking: tokio::task::JoinSet<_> =
             paths.into_iter().map(|path| self.asking(&path)).collect();
         asking.join_all().await
+    }
+
+    /// Waits until WeCom was asked so often about meetings, and what it answered has landed.
+    pub(crate) async fn until_asked(&self, count: u64) {
+        self.until("WeCom is asked", async |house| {
+            house.wecom.hits().get_info == count
+        })
+        .await;
+        // The answer is on its way: give it the time that loopback takes.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(self.wecom.hits().get_info, count);
     }
 
     /// What comes back for these bytes, up to the end of the connection.
@@ -227,9 +264,12 @@ async fn send(
     }
     let response = request.send().await.expect("an answer");
     let (status, headers) = (response.status(), response.headers().clone());
+    let body = response.bytes().await.expect("a body").to_vec();
+    let text = String::from_utf8(body.clone()).unwrap_or_default();
     Reply {
         status,
         headers,
-        text: response.text().await.expect("a body"),
+        body,
+        text,
     }
 }

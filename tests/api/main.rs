@@ -15,6 +15,12 @@ mod house;
 #[cfg(test)]
 mod meetings;
 #[cfg(test)]
+mod purging;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
+mod staleness;
+#[cfg(test)]
 mod tokens;
+#[cfg(test)]
+mod validation;
