@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! http::meetings::by_id      text      -> MeetingId
-//!   service::lookup          Question  -> Finding, from memory if it is fresh
-//!     cache::get_or_fetch    one flight, however many callers wait or hang up
+//!   service::lookup          Question  -> Finding, from memory if that will do
+//!     cache::board           one flight, however many callers wait or hang up
 //!       wecom::meeting       Question  -> Meeting, or the news that there is none
 //!         token              a token that WeCom accepts
 //!         transport          bytes out, bytes in; limits

@@ -67,8 +67,9 @@ impl<K, V> Copy for Values<K, V> {}
 pub struct Memory<V, E> {
     /// The last answer, fresh or not.
     pub answer: Option<Answer<V>>,
-    /// That asking again failed, and that it is too early to try once more.
-    pub fault: Option<Remembered<E>>,
+    /// That asking again failed, and that it is too early to try once more. Boxed, as it is there
+    /// seldom, and there may be a great many memories.
+    pub fault: Option<Box<Remembered<E>>>,
 }
 
 impl<V, E> Default for Memory<V, E> {
@@ -236,10 +237,10 @@ where
                     },
                     Err(fault) => Memory {
                         answer: store.recall(key, now).answer,
-                        fault: Some(Remembered {
+                        fault: Some(Box::new(Remembered {
                             fault,
                             until: now + kept,
-                        }),
+                        })),
                     },
                 };
                 store.keep(key, memory, now);

@@ -177,3 +177,88 @@ fn renews_early<V>(answer: &Answer<V>, now: Instant, throw: f64) -> bool {
     let head_start = answer.on_its_way().as_secs_f64() * -(1.0 - throw).ln();
     answer.remaining(now).as_secs_f64() <= head_start
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::Remembered;
+
+    const TERMS: Terms = Terms {
+        stale_while_revalidate: Duration::from_secs(30),
+        stale_if_error: Duration::from_secs(600),
+        min_refresh_interval: Duration::from_secs(1),
+    };
+
+    /// An answer that took a second to arrive and is believed for a minute, at this age.
+    fn aged(age: Duration) -> (Answer<&'static str>, Instant) {
+        let asked_at = crate::clock::Clock::of_the_machine().now();
+        let arrived_at = asked_at + Duration::from_secs(1);
+        let answer = Answer::new("a", asked_at, arrived_at, Duration::from_secs(60));
+        (answer, asked_at + age)
+    }
+
+    #[test]
+    fn an_answer_in_demand_is_renewed_a_little_before_its_end() {
+        for (age_s, throw, renewed) in [
+            (59, 0.0, false),
+            (59, 0.63, false),
+            (59, 0.64, true),
+            (55, 0.99, false),
+            (56, 0.99, true),
+            (1, 0.999_999, false),
+        ] {
+            let (answer, now) = aged(Duration::from_secs(age_s));
+            let memory = Memory::<_, ()> {
+                answer: Some(answer.clone()),
+                fault: None,
+            };
+
+            let plan = plan(memory, Wish::default(), TERMS, now, throw);
+
+            let expected = if renewed {
+                Plan::ServeAndRenew(answer, Grounds::Fresh)
+            } else {
+                Plan::Serve(answer, Grounds::Fresh)
+            };
+            assert_eq!(plan, expected, "at {age_s} s, for a throw of {throw}");
+        }
+    }
+
+    #[test]
+    fn after_a_fault_nothing_is_asked_whoever_wishes_what() {
+        let wishes = [
+            Wish::default(),
+            Wish {
+                max_age: Some(Duration::ZERO),
+                ..Wish::default()
+            },
+            Wish {
+                min_fresh: Some(Duration::MAX),
+                ..Wish::default()
+            },
+            Wish {
+                max_stale: Some(Duration::MAX),
+                ..Wish::default()
+            },
+            Wish {
+                only_if_cached: true,
+                ..Wish::default()
+            },
+        ];
+        for age_s in [2, 59, 61, 100, 659, 661, 10_000] {
+            for wish in wishes {
+                let (answer, now) = aged(Duration::from_secs(age_s));
+                for answer in [Some(answer), None] {
+                    let until = now + Duration::from_secs(1);
+                    let fault = Some(Box::new(Remembered {
+                        fault: "down",
+                        until,
+                    }));
+                    let plan = plan(Memory { answer, fault }, wish, TERMS, now, 0.999);
+                    let asks = matches!(plan, Plan::Ask(..) | Plan::ServeAndRenew(..));
+                    assert!(!asks, "{plan:?} at {age_s} s for {wish:?}");
+                }
+            }
+        }
+    }
+}

@@ -70,7 +70,7 @@ impl Reply {
         let [sfv::ListEntry::Item(member)] = &list[..] else {
             panic!("one member: {field}");
         };
-        let name = member.bare_item.as_token().map(|token| token.as_str());
+        let name = member.bare_item.as_token().map(sfv::TokenRef::as_str);
         assert_eq!(name, Some("wecom-meeting-proxy"), "{field}");
         let has = |name: &str| member.params.contains_key(name);
         assert!(

@@ -85,17 +85,23 @@ impl FromIterator<Part> for Reveal {
     }
 }
 
-/// One meeting as finished JSON, a body for each set of parts that a caller may see.
+/// One meeting as finished JSON, a body for each set of parts that a caller may see. There may be a
+/// great many of these: what most meetings do not need is kept elsewhere.
 #[derive(Debug)]
 pub struct Views {
     meeting_id: Option<Box<str>>,
     open: Text,
-    withheld: Withheld,
-    /// By the bits of [`Reveal`]. Made when first asked for; the first is never used, it is `open`.
-    revealing: [OnceLock<Box<Text>>; Reveal::COUNT],
+    /// `None` where there is nothing to withhold.
+    withheld: Option<Box<Withheld>>,
+    revealing: OnceLock<Box<Revealing>>,
 }
 
+/// The bodies that show more than [`Views::open`], by the bits of [`Reveal`]. Each is made when
+/// first asked for; the first never is, it is `open`.
+type Revealing = [OnceLock<Text>; Reveal::COUNT];
+
 /// What [`Views::open`] leaves out. Prints as `[REDACTED]`.
+#[derive(Default, Eq, PartialEq)]
 struct Withheld {
     password: Option<Box<str>>,
     host_key: Option<Box<str>>,
@@ -111,10 +117,10 @@ impl Views {
         let withheld = Withheld::take_from(&mut meeting);
         meeting.redacted = Reveal::NOTHING.redacted().collect();
         Self {
-            open: Text::new(to_json(&meeting)),
-            withheld,
+            open: Text::new(&to_json(&meeting)),
+            withheld: (withheld != Withheld::default()).then(|| Box::new(withheld)),
             meeting_id: meeting.meeting_id.map(String::into_boxed_str),
-            revealing: [const { OnceLock::new() }; Reveal::COUNT],
+            revealing: OnceLock::new(),
         }
     }
 
@@ -125,21 +131,33 @@ impl Views {
 
     /// The body for a caller who may see the parts in `reveal`.
     pub fn text(&self, reveal: Reveal) -> &Text {
-        match self.revealing.get(usize::from(reveal.0)) {
-            Some(text) if reveal != Reveal::NOTHING => text.get_or_init(|| {
-                Box::new(Text::new(self.withheld.put_back(self.open.bytes(), reveal)))
-            }),
-            _ => &self.open,
+        if reveal == Reveal::NOTHING {
+            return &self.open;
         }
+        let revealing = self.revealing.get_or_init(Box::default);
+        // The bits of a set are always one of the array's places.
+        revealing
+            .get(usize::from(reveal.0))
+            .map_or(&self.open, |text| {
+                text.get_or_init(|| {
+                    let nothing = Withheld::default();
+                    let withheld = self.withheld.as_deref().unwrap_or(&nothing);
+                    Text::new(&withheld.put_back(self.open.bytes(), reveal))
+                })
+            })
     }
 
     /// Bytes in memory. Grows when a view, or a compressed form of one, is first asked for.
     pub fn bytes(&self) -> usize {
-        let revealing = self.revealing.iter().filter_map(OnceLock::get);
-        size_of::<Self>()
-            + self.open.size()
-            + revealing.map(|text| text.size()).sum::<usize>()
-            + self.withheld.bytes()
+        let revealing = self.revealing.get().map_or(0, |texts| {
+            let made = texts.iter().filter_map(OnceLock::get);
+            size_of::<Revealing>() + made.map(Text::heap_bytes).sum::<usize>()
+        });
+        let withheld = self
+            .withheld
+            .as_ref()
+            .map_or(0, |withheld| withheld.bytes());
+        size_of::<Self>() + self.open.heap_bytes() + revealing + withheld
     }
 }
 
@@ -215,7 +233,8 @@ impl Withheld {
             .extra
             .iter()
             .map(|field| size_of_val(field) + field.0.len() + field.1.len());
-        text(&self.password)
+        size_of::<Self>()
+            + text(&self.password)
             + text(&self.host_key)
             + phone_numbers.sum::<usize>()
             + extra.sum::<usize>()

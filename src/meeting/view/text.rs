@@ -31,26 +31,29 @@ pub enum Encoding {
 pub struct Text {
     identity: Bytes,
     digest: [u8; 16],
-    /// `None` inside: compressed, it would not be smaller.
+    /// There once somebody asked for one of them: most are never asked for, and take no room.
+    compressed: OnceLock<Box<Compressed>>,
+}
+
+/// The compressed forms of a body. `None` inside: compressed, it would not be smaller.
+#[derive(Debug, Default)]
+struct Compressed {
     gzip: OnceLock<Option<Bytes>>,
     zstd: OnceLock<Option<Bytes>>,
 }
 
 impl Text {
-    pub(super) fn new(bytes: Vec<u8>) -> Self {
-        let sha256: [u8; 32] = Sha256::digest(&bytes).into();
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        let sha256: [u8; 32] = Sha256::digest(bytes).into();
         let mut digest = [0; 16];
         digest
             .iter_mut()
             .zip(sha256)
             .for_each(|(ours, theirs)| *ours = theirs);
-        // Exactly as long as it is: what a buffer has in reserve would be kept for nothing.
-        let identity = Bytes::from(bytes.into_boxed_slice());
         Self {
-            identity,
+            identity: exactly(bytes),
             digest,
-            gzip: OnceLock::new(),
-            zstd: OnceLock::new(),
+            compressed: OnceLock::new(),
         }
     }
 
@@ -66,30 +69,50 @@ impl Text {
 
     /// The bytes in this encoding, or as they are where it gains nothing; and which it is.
     pub fn encoded(&self, encoding: Encoding) -> (Encoding, &Bytes) {
+        let worth_it = self.identity.len() > WORTH_COMPRESSING;
         let compressed = match encoding {
-            _ if self.identity.len() <= WORTH_COMPRESSING => None,
-            Encoding::Identity => None,
-            Encoding::Gzip => self.gzip.get_or_init(|| self.compressed(gzip)).as_ref(),
-            Encoding::Zstd => self.zstd.get_or_init(|| self.compressed(zstd)).as_ref(),
+            Encoding::Gzip if worth_it => self
+                .compressed()
+                .gzip
+                .get_or_init(|| self.compress(gzip))
+                .as_ref(),
+            Encoding::Zstd if worth_it => self
+                .compressed()
+                .zstd
+                .get_or_init(|| self.compress(zstd))
+                .as_ref(),
+            Encoding::Gzip | Encoding::Identity | Encoding::Zstd => None,
         };
         compressed.map_or((Encoding::Identity, &self.identity), |bytes| {
             (encoding, bytes)
         })
     }
 
-    /// Bytes in memory, compressed forms included.
-    pub(super) fn size(&self) -> usize {
-        let compressed = [&self.gzip, &self.zstd]
-            .into_iter()
-            .filter_map(|form| form.get()?.as_ref());
-        size_of::<Self>() + self.identity.len() + compressed.map(Bytes::len).sum::<usize>()
+    /// Bytes in memory besides its own size, compressed forms included.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let compressed = self.compressed.get().map_or(0, |compressed| {
+            let forms = [&compressed.gzip, &compressed.zstd].into_iter();
+            let forms = forms.filter_map(|form| form.get()?.as_ref());
+            size_of::<Compressed>() + forms.map(Bytes::len).sum::<usize>()
+        });
+        self.identity.len() + compressed
     }
 
-    fn compressed(&self, compress: fn(&[u8]) -> std::io::Result<Vec<u8>>) -> Option<Bytes> {
+    fn compressed(&self) -> &Compressed {
+        self.compressed.get_or_init(Box::default)
+    }
+
+    fn compress(&self, compress: fn(&[u8]) -> std::io::Result<Vec<u8>>) -> Option<Bytes> {
         // Into memory, it cannot fail; if it did, the bytes would go out as they are.
         let bytes = compress(&self.identity).ok()?;
-        (bytes.len() < self.identity.len()).then(|| Bytes::from(bytes.into_boxed_slice()))
+        (bytes.len() < self.identity.len()).then(|| exactly(&bytes))
     }
+}
+
+/// A copy that takes exactly its length. Shrinking the buffer in its place would leave a hole behind
+/// it, or keep its whole size class: measured, a kept body then takes twice its bytes.
+fn exactly(bytes: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(bytes)
 }
 
 fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
