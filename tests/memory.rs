@@ -143,7 +143,7 @@ async fn wecom_with(meetings: usize, bytes: usize) -> Simulator {
             .take(bytes)
             .collect::<String>();
         wecom.put_raw(
-            &format!("m{number}"),
+            format!("m{number}"),
             format!(r#"{{"description":"{description}"}}"#),
         );
     }
