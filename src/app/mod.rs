@@ -87,7 +87,6 @@ impl App {
         let desk = Desk {
             meetings,
             access: Arc::new(access),
-            request_timeout: config.server.request_timeout,
             clock: chance.clock,
         };
         let callers = open(config.server.listen)?;

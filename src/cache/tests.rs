@@ -392,3 +392,47 @@ async fn an_answer_under_another_name_gives_way_to_a_newer_one_and_to_one_under_
     gate.notify_one();
     assert_eq!(under_way.await.expect("ends"), Ok((5, From::Own)));
 }
+
+#[tokio::test]
+async fn what_has_grown_is_counted_again_if_it_is_still_the_same() {
+    let clock = Clock::standing_at(Timestamp::UNIX_EPOCH);
+    let values: Values<&str, Arc<AtomicUsize>> = Values {
+        key_bytes: |key| key.len(),
+        bytes: |size| size.load(Ordering::SeqCst),
+        is_minor: |_| false,
+    };
+    let cache: Cache<_, _, ()> = Cache::new(LIMITS, values, clock.clone(), TaskTracker::new());
+    let size = Arc::new(AtomicUsize::new(1_000));
+    let fetch = || {
+        let answer = Answer::new(
+            Arc::clone(&size),
+            clock.now(),
+            clock.now(),
+            Duration::from_secs(9),
+        );
+        async move {
+            Ok(Fetched {
+                answer,
+                other_name: None,
+            })
+        }
+    };
+    let Boarded::Started(seat) = cache.board(&"k", |_| None::<()>, fetch) else {
+        panic!("nothing was under way");
+    };
+    seat.outcome().await.expect("landed").expect("an answer");
+    let before = cache.store.settle();
+
+    size.store(5_000, Ordering::SeqCst);
+    cache.reweigh(&"k", |known| !Arc::ptr_eq(known, &size));
+    assert_eq!(cache.store.settle(), before, "it is another");
+    cache.reweigh(&"k", |known| Arc::ptr_eq(known, &size));
+
+    assert_eq!(cache.store.settle(), before + 4_000);
+    assert!(
+        cache
+            .recall(&"k")
+            .answer
+            .is_some_and(|answer| answer.is_fresh(clock.now()))
+    );
+}

@@ -14,7 +14,6 @@ use http::Method;
 use http::StatusCode;
 use http::header;
 use http::request::Parts;
-use tokio::time::Instant;
 
 use super::Desk;
 use super::access::Caller;
@@ -85,8 +84,7 @@ impl Desk {
             occurrence: sub_meeting_id,
         };
         let wish = directives::wish(&request.headers);
-        let deadline = Instant::now() + self.request_timeout;
-        let found = self.meetings.lookup(&question, wish, deadline).await?;
+        let found = self.meetings.lookup(&question, wish).await?;
         self.dress(caller, &question, &found, &request.headers)
     }
 

@@ -26,7 +26,6 @@ mod settings;
 mod validation;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -58,8 +57,6 @@ pub struct Desk {
     pub meetings: Meetings,
     /// Who may ask.
     pub access: Arc<Access>,
-    /// How long a caller waits at most.
-    pub request_timeout: Duration,
     /// The time.
     pub clock: Clock,
 }

@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use self::lifetime::Occasion;
@@ -103,7 +102,7 @@ impl Chance {
 pub struct Load {
     /// Callers who may wait at a time.
     pub callers_max: usize,
-    /// Longest time that one question may take in all.
+    /// Longest time that a caller waits, and that one question may take in all.
     pub patience: Duration,
 }
 
@@ -194,20 +193,12 @@ impl Meetings {
     ///
     /// A fresh answer is served from memory. A stale one is served too, while WeCom is asked again
     /// behind the caller's back, or if WeCom fails. Whoever finds nothing waits for WeCom, together
-    /// with all who ask the same, and until `deadline` at most.
-    pub async fn lookup(
-        &self,
-        question: &Question,
-        wish: Wish,
-        deadline: Instant,
-    ) -> Result<Found, Refusal> {
+    /// with all who ask the same, and no longer than its patience.
+    pub async fn lookup(&self, question: &Question, wish: Wish) -> Result<Found, Refusal> {
         match self.plan(self.0.cache.recall(question), wish) {
-            Plan::Ask(cause, stale) => {
-                self.ask_and_wait(question, wish, cause, stale, deadline)
-                    .await
-            }
+            Plan::Ask(cause, stale) => self.ask_and_wait(question, wish, cause, stale).await,
             Plan::ServeAndRenew(answer, grounds) => {
-                self.renew(question);
+                self.renew(question, &answer);
                 Ok(Found {
                     answer,
                     source: Source::Remembered(grounds),
@@ -260,7 +251,6 @@ impl Meetings {
         wish: Wish,
         cause: Cause,
         stale: Option<Answer<Finding>>,
-        deadline: Instant,
     ) -> Result<Found, Refusal> {
         let look_again = |memory| match self.plan(memory, wish) {
             Plan::Ask(..) => None,
@@ -279,7 +269,7 @@ impl Meetings {
             Boarded::Settled(settled) => return settled,
             Boarded::Started(seat) => (seat, Source::Fetched(cause)),
         };
-        let refusal = match tokio::time::timeout_at(deadline, seat.outcome()).await {
+        let refusal = match tokio::time::timeout(self.0.patience, seat.outcome()).await {
             Ok(Some(Ok(answer))) => return Ok(Found { answer, source }),
             Ok(Some(Err(fault))) => Refusal::Fault(fault, cause),
             Ok(None) => Refusal::Broken,
@@ -299,21 +289,23 @@ impl Meetings {
         answer.staleness(self.0.clock.now()) <= self.0.settings.stale_if_error
     }
 
-    /// Has an answer renewed behind the caller's back, unless that is under way, or WeCom has its
-    /// hands full with questions that callers wait for.
-    fn renew(&self, question: &Question) {
-        if self.0.wecom.has_time_to_spare() {
-            let unless_renewed = |memory| {
-                let plan = self.plan(memory, Wish::default());
-                matches!(plan, Plan::Serve(..)).then_some(())
-            };
-            // Nobody waits for it.
-            drop(
-                self.0
-                    .cache
-                    .board(question, unless_renewed, || self.ask(question)),
-            );
+    /// Has an answer renewed behind the caller's back, unless that is under way or was just tried,
+    /// or WeCom has its hands full with questions that callers wait for.
+    fn renew(&self, question: &Question, served: &Answer<Finding>) {
+        if !self.0.wecom.has_time_to_spare() {
+            return;
         }
+        let unless_tried = |memory: Memory<Finding, Fault>| {
+            let is_newer = |answer: Answer<Finding>| answer.asked_at() > served.asked_at();
+            let tried = memory.fault.is_some() || memory.answer.is_some_and(is_newer);
+            tried.then_some(())
+        };
+        // Nobody waits for it.
+        drop(
+            self.0
+                .cache
+                .board(question, unless_tried, || self.ask(question)),
+        );
     }
 
     fn ask(

@@ -195,20 +195,20 @@ async fn impatient_callers_of_a_slow_wecom_are_served_at_the_cost_of_few_questio
 
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
     let mut asking = tokio::task::JoinSet::new();
-    for _ in 0..250 {
+    for number in 0..250 {
         ticks.tick().await;
-        asking.spawn(tokio::time::timeout(
-            Duration::from_millis(300),
-            house.asking("/meetings/m1"),
-        ));
+        let patience = Duration::from_millis(300);
+        let asked = tokio::time::timeout(patience, house.asking("/meetings/m1"));
+        asking.spawn(async move { (number, asked.await) });
     }
     let replies = asking.join_all().await;
 
-    let served = replies
-        .iter()
-        .flatten()
-        .filter(|reply| reply.status == 200)
-        .count();
     assert!(house.wecom.hits().get_info <= 6, "{:?}", house.wecom.hits());
-    assert!(served >= 150, "{served} of 250 were served");
+    // Those of the first second may find nothing yet.
+    let later = replies
+        .iter()
+        .filter(|(number, _)| *number >= 50)
+        .map(|(_, reply)| reply);
+    let served = later.flatten().filter(|reply| reply.status == 200).count();
+    assert!(served >= 180, "{served} of 200 were served");
 }

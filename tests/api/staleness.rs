@@ -76,6 +76,43 @@ async fn a_renewal_goes_on_though_the_caller_hangs_up() {
 }
 
 #[tokio::test]
+async fn renewals_behind_leave_half_of_what_may_be_under_way_to_callers() {
+    let house = house_that_knows(&[("wecom.max_in_flight", "2")]).await;
+    house
+        .wecom
+        .set_trouble(Api::GetInfo, Trouble::hang().times(1));
+    let waiting = tokio::spawn(house.asking("/meetings/m2"));
+    house
+        .until("it was asked", async |house| {
+            house.wecom.hits().get_info == 2
+        })
+        .await;
+    house.advance(Duration::from_secs(65));
+
+    let status = "hit; ttl=-5; detail=stale-while-revalidate";
+    assert_eq!(title(&house, "").await, served("Before", status));
+    assert_eq!(
+        house.wecom.hits().get_info,
+        2,
+        "no renewal: one of two is under way"
+    );
+    assert_eq!(
+        house.get("/meetings/m3").await.status,
+        404,
+        "a caller's question is asked"
+    );
+
+    // The one that hangs runs into its time limit, and then there is room.
+    assert_eq!(waiting.await.expect("a reply").status, 504);
+    assert_eq!(title(&house, "").await.0, "Before");
+    house
+        .until("it is renewed", async |house| {
+            title(house, "").await.0 == "After"
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn an_answer_that_was_kept_too_long_is_asked_for_again() {
     let house = house_that_knows(&[]).await;
     house.advance(Duration::from_secs(91));
