@@ -1,18 +1,6 @@
-//! A token that WeCom accepts, for one app.
+//! What is known about one app's token, and what each piece of news makes of it.
 //!
-//! One task per app, [`Keeper::keep`], is the only one that ever asks for a token: so there is
-//! never more than one such question under way, and nobody can hang up on it. Everybody else looks
-//! at its [`State`], or waits for it to change, and inherits what it says, failure too.
-//!
-//! | WeCom answers | then |
-//! |---|---|
-//! | a token | kept for its lifetime less a margin; renewed after four fifths of it |
-//! | a reason that only a person can cure | nobody asks for 5 s, doubling up to 10 min |
-//! | that we ask too often (45009) | nobody asks for 60 s |
-//! | nothing, or that it is busy | nobody asks for 0.5 s, doubling up to 10 s |
-//! | the very token that it has refused | as a reason that only a person can cure |
-//!
-//! WeCom bans an address for an hour after repeated wrong secrets (document 90313): hence the pauses.
+//! Pure: it is told the time and the news, and asks nobody.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -24,15 +12,10 @@ use secrecy::ExposeSecret;
 use secrecy::SecretString;
 use serde_json::Map;
 use serde_json::Value;
-use tokio::sync::watch;
 
-use super::App;
-use super::Fault;
-use super::Transport;
-use super::errcode::Class;
-use super::fault::Garbled;
-use super::reply;
-use crate::clock::Clock;
+use crate::wecom::Fault;
+use crate::wecom::fault::Garbled;
+use crate::wecom::reply;
 
 /// However long WeCom says that a token lives, we do not believe more (7,200 s is normal).
 const LIFE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -45,7 +28,7 @@ const MARGIN_MAX: Duration = Duration::from_secs(60);
 
 /// Proof that WeCom knows us. Prints as `[REDACTED]`.
 #[derive(Debug)]
-pub(super) struct AccessToken {
+pub(in crate::wecom) struct AccessToken {
     secret: SecretString,
     /// When to ask for the next one: after four fifths of its life.
     renew_at: Instant,
@@ -59,12 +42,12 @@ pub(super) struct AccessToken {
 
 impl AccessToken {
     /// The token itself, for the one query parameter that needs it.
-    pub(super) fn reveal(&self) -> &str {
+    pub(in crate::wecom) fn reveal(&self) -> &str {
         self.secret.expose_secret()
     }
 
     /// Notes that WeCom accepted it.
-    pub(super) fn accepted(&self) {
+    pub(in crate::wecom) fn accepted(&self) {
         self.proven.store(true, Ordering::Relaxed);
     }
 
@@ -85,17 +68,9 @@ pub enum Standing {
     Unknown,
 }
 
-/// Keeps one app's token.
-pub(super) struct Keeper {
-    app: App,
-    transport: Arc<Transport>,
-    clock: Clock,
-    state: watch::Sender<State>,
-}
-
 /// What is known about one app's token.
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     token: Option<Arc<AccessToken>>,
     failure: Option<Failure>,
     refused: Option<Refused>,
@@ -127,119 +102,20 @@ struct Refused {
     is_replaced: bool,
 }
 
-impl Keeper {
-    pub(super) fn new(app: App, transport: Arc<Transport>, clock: Clock) -> Self {
-        Self {
-            app,
-            transport,
-            clock,
-            state: watch::Sender::default(),
-        }
-    }
-
-    pub(super) fn standing(&self) -> Standing {
-        self.state.borrow().standing
-    }
-
-    /// A token, once there is one; or why there is none.
-    pub(super) async fn token(&self) -> Result<Arc<AccessToken>, Fault> {
-        let mut state = self.state.subscribe();
-        loop {
-            if let Some(known) = state.borrow_and_update().known(self.clock.now()) {
-                return known;
-            }
-            // The sender lives in `self`: this wait cannot fail.
-            let _ = state.changed().await;
-        }
-    }
-
-    /// Notes that WeCom has refused `token`, and drops that very token, not one that came after it.
-    pub(super) fn refuse(&self, token: &AccessToken, errcode: i64) {
-        let now = self.clock.now();
-        self.state
-            .send_if_modified(|state| state.refuse(token, errcode, now));
-    }
-
-    /// Keeps the token until it is dropped: has one at once, renews it before it runs out, and asks
-    /// anew after a refusal or a failure, when the time for it has come.
-    pub(super) async fn keep(&self) {
-        let mut state = self.state.subscribe();
-        loop {
-            let due = state.borrow_and_update().due();
-            tokio::select! {
-                () = self.sleep_until(due) => self.renew().await,
-                _ = state.changed() => {}
-            }
-        }
-    }
-
-    async fn sleep_until(&self, due: Option<Instant>) {
-        if let Some(due) = due {
-            self.clock.sleep_until(due).await;
-        }
-    }
-
-    async fn renew(&self) {
-        let asked_at = self.clock.now();
-        let granted = self.ask(asked_at).await;
-        let now = self.clock.now();
-        self.state.send_modify(|state| match granted {
-            Ok(token) => state.accept(token, now),
-            Err(fault) => state.fail(fault, now),
-        });
-        self.log();
-    }
-
-    /// `GET /cgi-bin/gettoken` (document 91039).
-    async fn ask(&self, asked_at: Instant) -> Result<AccessToken, Fault> {
-        let App {
-            corp_id, secret, ..
-        } = &self.app;
-        let query = [
-            ("corpid", corp_id.as_str()),
-            ("corpsecret", secret.expose_secret()),
-        ];
-        let object = self
-            .transport
-            .get("/cgi-bin/gettoken", &query)
-            .await?
-            .object;
-        match reply::errcode(&object) {
-            None => granted(&object, asked_at, self.clock.now()),
-            Some(errcode) => Err(fault(errcode)),
-        }
-    }
-
-    fn log(&self) {
-        let state = self.state.borrow();
-        let app = self.app.name.as_str();
-        let in_a_row = state.streak.length;
-        match &state.failure {
-            None => tracing::info!(app.name = app, "WeCom gave app {app} a token"),
-            Some(Failure { fault, .. }) if fault.needs_a_person() => {
-                tracing::error!(
-                    app.name = app,
-                    wecom.errcode = fault.errcode(),
-                    in_a_row,
-                    "WeCom gave app {app} no token: {fault}"
-                );
-            }
-            Some(Failure { fault, .. }) => {
-                tracing::warn!(
-                    app.name = app,
-                    wecom.errcode = fault.errcode(),
-                    in_a_row,
-                    "WeCom gave app {app} no token: {fault}"
-                );
-            }
-        }
-    }
-}
-
 impl State {
+    /// How the app stands with WeCom.
+    pub(super) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Why the last attempt failed, and for how many times in a row; `None` if it did not.
+    pub(super) fn failure(&self) -> Option<(&Fault, u32)> {
+        Some((&self.failure.as_ref()?.fault, self.streak.length))
+    }
+
     /// What may be said at `now` without asking: a usable token, or a failure too recent to try
     /// again. `None` means that it is worth waiting.
-    fn known(&self, now: Instant) -> Option<Result<Arc<AccessToken>, Fault>> {
+    pub(super) fn known(&self, now: Instant) -> Option<Result<Arc<AccessToken>, Fault>> {
         if let Some(token) = self.token.as_ref().filter(|token| now < token.unusable_at) {
             return Some(Ok(Arc::clone(token)));
         }
@@ -251,7 +127,7 @@ impl State {
     }
 
     /// When to ask for a token; `None` for at once.
-    fn due(&self) -> Option<Instant> {
+    pub(super) fn due(&self) -> Option<Instant> {
         match (&self.failure, &self.token) {
             (Some(failure), _) => Some(failure.again_at),
             (None, Some(token)) => Some(token.renew_at),
@@ -259,7 +135,7 @@ impl State {
         }
     }
 
-    fn accept(&mut self, mut token: AccessToken, now: Instant) {
+    pub(super) fn accept(&mut self, mut token: AccessToken, now: Instant) {
         if let Some(refused) = &mut self.refused {
             if refused.secret.expose_secret() == token.reveal() {
                 let fault = Fault::Refused {
@@ -278,7 +154,7 @@ impl State {
         self.standing = Standing::Served;
     }
 
-    fn fail(&mut self, fault: Fault, now: Instant) {
+    pub(super) fn fail(&mut self, fault: Fault, now: Instant) {
         let needs_a_person = fault.needs_a_person();
         if self.failure.is_none() && self.token.as_ref().is_some_and(|token| token.is_proven()) {
             self.streak = Streak::default();
@@ -301,7 +177,7 @@ impl State {
     }
 
     /// Whether anything changed: a refusal of a token that is no longer held is old news.
-    fn refuse(&mut self, token: &AccessToken, errcode: i64, now: Instant) -> bool {
+    pub(super) fn refuse(&mut self, token: &AccessToken, errcode: i64, now: Instant) -> bool {
         let is_same = |held: &mut Arc<AccessToken>| held.reveal() == token.reveal();
         let Some(held) = self.token.take_if(is_same) else {
             return false;
@@ -338,7 +214,8 @@ fn pause_after(fault: &Fault, in_a_row: u32) -> Duration {
     first.saturating_mul(doubled).min(longest)
 }
 
-fn granted(
+/// The token in WeCom's answer to a question sent at `asked_at`.
+pub(super) fn granted(
     object: &Map<String, Value>,
     asked_at: Instant,
     granted_at: Instant,
@@ -365,19 +242,10 @@ fn granted(
     })
 }
 
-/// What an errcode means here. The question is ours alone: no caller can have asked it wrongly.
-fn fault(errcode: i64) -> Fault {
-    let class = Class::of(errcode);
-    if class == Class::Rejected {
-        Fault::Unknown { errcode }
-    } else {
-        class.fault(errcode)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
 
     const REFUSED: Fault = Fault::Refused { errcode: 40001 };
     const BROKEN: Fault = Fault::Unavailable { errcode: None };
