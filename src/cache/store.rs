@@ -21,6 +21,10 @@ use crate::freshness::Answer;
 /// queues, and what the allocator rounds up. Measured, see `tests/memory.rs`.
 const UPKEEP_BYTES: usize = 900;
 
+/// For how much longer moka keeps what may be of use: its clock is not ours, so it must not be the
+/// one that decides, least of all in the moment in which a window ends.
+const LEEWAY: Duration = Duration::from_secs(1);
+
 /// Of the bytes, one in so many is for the minor segment.
 const MINOR_SHARE: u64 = 16;
 
@@ -139,7 +143,7 @@ where
             .map(|answer| (answer.lifetime() + self.stale_max).saturating_sub(answer.age(now)));
         let fault = memory.fault.as_ref();
         let fault = fault.map(|fault| fault.until.saturating_duration_since(now));
-        answer.max(fault).unwrap_or_default()
+        answer.max(fault).unwrap_or_default() + LEEWAY
     }
 
     /// Does the housekeeping that moka puts off, so that what is over the bound is gone. The bytes

@@ -350,6 +350,19 @@ async fn what_is_expired_is_remembered_and_no_longer_fresh() {
 }
 
 #[tokio::test]
+async fn what_is_expired_in_its_last_moment_of_use_is_remembered_as_long_as_if_it_were_not() {
+    let bench = Bench::new(LIMITS);
+    bench.have("k", Ok(1)).await.expect("an answer");
+    bench.clock.advance(Duration::from_secs(40));
+
+    bench.cache.expire(|key| *key == "k", |key, _| *key == "k");
+
+    assert_eq!(bench.remembered("k"), Some(1));
+    bench.clock.advance(Duration::from_millis(1));
+    assert_eq!(bench.remembered("k"), None);
+}
+
+#[tokio::test]
 async fn an_answer_under_another_name_gives_way_to_a_newer_one_and_to_one_under_way() {
     let bench = Bench::new(LIMITS);
     let fetch = |value, name: &'static str| {
