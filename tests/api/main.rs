@@ -15,6 +15,8 @@ mod house;
 #[cfg(test)]
 mod meetings;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod purging;
 #[cfg(test)]
 mod requests;
