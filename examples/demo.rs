@@ -43,8 +43,9 @@ Try, in another terminal:
   # How often WeCom was asked for all this.
   curl -s {wecom}/_control/hits
 
-  # WeCom breaks down; what was asked lately is still served from memory, the rest is a 503.
+  # WeCom breaks down. What was asked lately is served from memory, stale if need be; the rest is a 503.
   curl -s -X PUT {wecom}/_control/trouble/get_info -d '{"kind":"status","status":500}'
+  curl -i {callers}/meetings/mtfDesignReview-0000000000000004
   curl -i {callers}/meetings/by-code/912-384-056
   curl -s -X DELETE {wecom}/_control/trouble
 

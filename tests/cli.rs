@@ -295,7 +295,7 @@ fn without_any_settings_it_says_what_is_needed() {
         seen,
         (
             Some(2),
-            "wecom-meeting-proxy: wecom.apps: at least one app is needed\n"
+            "wecom-meeting-proxy: wecom.apps: at least one app is needed: list it, or set WECOM_CORP_ID and WECOM_SECRET\n"
         )
     );
 }

@@ -149,7 +149,10 @@ impl App {
             drain_timeout,
             ..
         } = config.server;
-        tracing::info!("leaving: still serving for {drain_delay:?}, then finishing");
+        tracing::info!(
+            drain_delay_ms = drain_delay.as_millis(),
+            "leaving: unready from now on, and then finishing what is under way"
+        );
         tokio::time::sleep(drain_delay).await;
         callers_stop.cancel();
         let finished = tokio::time::timeout(drain_timeout, async {

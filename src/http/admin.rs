@@ -74,6 +74,10 @@ pub struct Office {
     pub apps: Arc<[AppName]>,
 }
 
+/// What an operator is told who takes another.
+const ROUTES: &str = "the routes are /livez, /readyz, /cache, /cache/meetings/{meeting_id} and \
+                      /cache/meetings/by-code/{meeting_code}";
+
 /// The routes.
 pub(super) fn routes(office: Office) -> Router {
     let get = MethodFilter::GET.or(MethodFilter::HEAD);
@@ -92,7 +96,7 @@ pub(super) fn routes(office: Office) -> Router {
             "/cache/meetings/by-code/{meeting_code}",
             purges(delete(purge_by_code)),
         )
-        .fallback(async || Problem::no_such_route())
+        .fallback(async || Problem::no_such_route(ROUTES))
         .with_state(office)
 }
 
@@ -150,7 +154,7 @@ impl Office {
         } else {
             Thoroughness::Drop
         };
-        tracing::info!("purging {scope}: {thoroughness:?}");
+        tracing::info!(soft, "purging what is kept of {scope}");
         self.meetings.purge(&scope, thoroughness);
         Ok(StatusCode::NO_CONTENT)
     }

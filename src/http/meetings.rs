@@ -32,12 +32,15 @@ use crate::meeting::view::Views;
 use crate::service::Found;
 use crate::wecom::Question;
 
+/// What a caller is told who takes another.
+const ROUTES: &str = "the routes are /meetings/{meeting_id} and /meetings/by-code/{meeting_code}";
+
 /// The routes. Which method is taken is judged after the caller: hence `any`.
 pub(super) fn routes(desk: Desk) -> Router {
     Router::new()
         .route("/meetings/{meeting_id}", any(by_id))
         .route("/meetings/by-code/{meeting_code}", any(by_code))
-        .fallback(async || Problem::no_such_route())
+        .fallback(async || Problem::no_such_route(ROUTES))
         .with_state(desk)
 }
 
@@ -99,7 +102,10 @@ impl Desk {
         let mut headers = caching::headers(found, self.clock.now());
         let views = match &found.answer.value {
             Ok(views) => views,
-            Err(absent) => return Err(Problem::from(*absent).with_headers(&headers)),
+            Err(absent) => {
+                headers.insert(header::VARY, HeaderValue::from_static("Authorization"));
+                return Err(Problem::from(*absent).with_headers(&headers));
+            }
         };
         let bytes_before = views.bytes();
         let text = views.text(caller.reveal());

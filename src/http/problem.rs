@@ -67,7 +67,7 @@ macro_rules! kinds {
 
 kinds! {
     AppNotAllowed = "app_not_allowed", FORBIDDEN, "Your key does not cover this app";
-    BadRequest = "bad_request", BAD_REQUEST, "The request can be read in more than one way";
+    BadRequest = "bad_request", BAD_REQUEST, "The request is not taken as it stands";
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's head is too large";
     Internal = "internal", INTERNAL_SERVER_ERROR, "A fault of ours";
     InvalidMeetingCode = "invalid_meeting_code", BAD_REQUEST, "Not a meeting code";
@@ -183,12 +183,9 @@ impl Problem {
             .with_header(header::ALLOW, HeaderValue::from_static(allow))
     }
 
-    /// A path that leads nowhere.
-    pub(super) fn no_such_route() -> Self {
-        Self::new(
-            Kind::NoSuchRoute,
-            "the routes are /meetings/{meeting_id} and /meetings/by-code/{meeting_code}",
-        )
+    /// A path that leads nowhere; `routes` are those there are.
+    pub(super) fn no_such_route(routes: &'static str) -> Self {
+        Self::new(Kind::NoSuchRoute, routes)
     }
 
     /// A fault of ours, of which nothing is told.
@@ -268,7 +265,7 @@ impl From<Absent> for Problem {
             ),
             Absence::NotFound => (
                 Kind::MeetingNotFound,
-                "WeCom knows none of that name, or it is another app's",
+                "WeCom knows no such meeting or occurrence, or it is another app's",
             ),
         };
         Self {

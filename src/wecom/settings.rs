@@ -162,7 +162,10 @@ impl Settings {
     pub fn apps(&self) -> Result<Vec<App>, Vec<Flaw>> {
         let mut flaws = self.way_flaws();
         if self.apps.is_empty() {
-            flaws.push(Flaw::new("apps", "at least one app is needed"));
+            flaws.push(Flaw::new(
+                "apps",
+                "at least one app is needed: list it, or set WECOM_CORP_ID and WECOM_SECRET",
+            ));
         }
         let mut apps = Vec::new();
         let mut names = HashSet::new();
@@ -250,7 +253,7 @@ fn read_secret(file: &std::path::Path) -> Result<SecretString, Flaw> {
     let newline = text.strip_suffix("\r\n").or(text.strip_suffix('\n'));
     let text = newline.unwrap_or(&text);
     if text.is_empty() {
-        return Err(flaw(format!("{} is empty", file.display())));
+        return Err(flaw(format!("read {}: the file is empty", file.display())));
     }
     Ok(SecretString::from(text))
 }
