@@ -318,15 +318,7 @@ impl Meetings {
                 wecom, patience, ..
             } = &*this.0;
             let asking = tokio::time::timeout(*patience, wecom.meeting(&question));
-            let reply = asking
-                .await
-                .unwrap_or(Err(Fault::TimedOut))
-                .inspect_err(|fault| {
-                    tracing::warn!(
-                        wecom.errcode = fault.errcode(),
-                        "no answer about meeting {question}: {fault}"
-                    );
-                })?;
+            let reply = asking.await.unwrap_or(Err(Fault::TimedOut))?;
             Ok(this.believe(question, reply))
         }
     }

@@ -117,6 +117,17 @@ enum Attempt {
     Done(Result<Reply, Fault>),
 }
 
+impl Attempt {
+    /// A question that was asked in vain. (Why there is no token to ask with, its keeper says.)
+    fn failed(question: &Question, fault: Fault) -> Self {
+        tracing::warn!(
+            wecom.errcode = fault.errcode(),
+            "no answer about meeting {question}: {fault}"
+        );
+        Self::Done(Err(fault))
+    }
+}
+
 impl WeCom {
     /// Prepares to ask as each of the apps. Asks nothing yet; reads `ca_file`.
     pub fn new(settings: &Settings, apps: Vec<App>, clock: &Clock) -> Result<Self, Flaw> {
@@ -192,7 +203,7 @@ impl WeCom {
     async fn attempt(&self, question: &Question, token: &AccessToken) -> Attempt {
         let reply = match self.post(question, token).await {
             Ok(reply) => reply,
-            Err(fault) => return Attempt::Done(Err(fault)),
+            Err(fault) => return Attempt::failed(question, fault),
         };
         let transport::Reply { asked_at, object } = reply;
         let meeting = match reply::errcode(&object) {
@@ -206,7 +217,7 @@ impl WeCom {
                 | Class::Rate
                 | Class::Rejected
                 | Class::Size
-                | Class::Unknown) => return Attempt::Done(Err(class.fault(errcode))),
+                | Class::Unknown) => return Attempt::failed(question, class.fault(errcode)),
             },
         };
         token.accepted();
