@@ -201,17 +201,6 @@ impl House {
         asking.join_all().await
     }
 
-    /// Waits until WeCom was asked so often about meetings, and what it answered has landed.
-    pub(crate) async fn until_asked(&self, count: u64) {
-        self.until("WeCom is asked", async |house| {
-            house.wecom.hits().get_info == count
-        })
-        .await;
-        // The answer is on its way: give it the time that loopback takes.
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        assert_eq!(self.wecom.hits().get_info, count);
-    }
-
     /// What comes back for these bytes, up to the end of the connection.
     pub(crate) async fn say(&self, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.callers)
