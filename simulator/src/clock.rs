@@ -15,8 +15,12 @@ pub(crate) struct Clock {
 impl Clock {
     /// Since the Unix epoch.
     pub(crate) fn now(&self) -> Duration {
-        let ahead = self.ahead.with(|ahead| *ahead);
-        real_now().saturating_add(ahead)
+        real_now().saturating_add(self.advanced())
+    }
+
+    /// How much it was advanced by in all.
+    pub(crate) fn advanced(&self) -> Duration {
+        self.ahead.with(|ahead| *ahead)
     }
 
     pub(crate) fn advance(&self, by: Duration) {

@@ -4,10 +4,20 @@ use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::guarded::Guarded;
+use crate::protocol::Api;
+use crate::visits::Connections;
+use crate::visits::End;
+use crate::visits::Outcome;
+use crate::visits::Visit;
 
 /// As many questions as are kept word for word.
 const ASKED_MAX: usize = 100;
+
+/// As many visits as are on record; after that, the oldest are forgotten.
+const VISITS_MAX: usize = 10_000;
 
 /// As many meetings as are counted one by one; the questions about more count in [`Hits`] only.
 const MEETINGS_MAX: usize = 100_000;
@@ -44,21 +54,50 @@ struct Page {
     in_flight: u64,
     in_flight_peak: u64,
     redirects_followed: u64,
+    visits: VecDeque<Visit>,
+    /// So many visits are older than those on record: the number of the first of these.
+    visits_forgotten: u64,
+    connections: Connections,
 }
 
-/// A request at `get_info` under way, until this is dropped.
+/// A request under way. Dropped before it is complete, it was abandoned.
 #[derive(Debug)]
-pub(crate) struct InFlight(Ledger);
+pub(crate) struct InFlight {
+    ledger: Ledger,
+    api: Api,
+    visit: u64,
+    outcome: Outcome,
+}
+
+/// A connection, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    ledger: Ledger,
+    /// Counted from 1.
+    pub(crate) number: u64,
+}
 
 impl Ledger {
-    pub(crate) fn count_gettoken(&self) {
-        self.0.with(|page| page.hits.gettoken += 1);
+    pub(crate) fn count_gettoken(&self, visit: Visit) -> InFlight {
+        self.in_flight(visit, |page| page.hits.gettoken += 1)
     }
 
     /// Counts a request for the meeting of that id or code, if it named one.
-    pub(crate) fn count_get_info(&self, asked: Asked, meeting: Option<&str>) -> InFlight {
-        self.0.with(|page| page.note(asked, meeting));
-        InFlight(self.clone())
+    pub(crate) fn count_get_info(
+        &self,
+        visit: Visit,
+        asked: Asked,
+        meeting: Option<&str>,
+    ) -> InFlight {
+        self.in_flight(visit, |page| page.note(asked, meeting))
+    }
+
+    pub(crate) fn count_connection(&self) -> Connected {
+        let number = self.0.with(|page| page.connections.open());
+        Connected {
+            ledger: self.clone(),
+            number,
+        }
     }
 
     pub(crate) fn count_redirect(&self) {
@@ -90,15 +129,42 @@ impl Ledger {
         self.0.with(|page| page.redirects_followed)
     }
 
-    /// Starts counting again. Requests under way are still under way.
+    pub(crate) fn visits(&self) -> Vec<Visit> {
+        self.0.with(|page| page.visits.iter().cloned().collect())
+    }
+
+    pub(crate) fn connections(&self) -> Connections {
+        self.0.with(|page| page.connections)
+    }
+
+    /// Starts counting again. Requests under way are still under way, connections still open.
     pub(crate) fn reset(&self) {
         self.0.with(|page| {
             *page = Page {
                 in_flight: page.in_flight,
                 in_flight_peak: page.in_flight,
+                visits_forgotten: page.next_visit(),
+                connections: Connections {
+                    peak: page.connections.open,
+                    ..page.connections
+                },
                 ..Page::default()
             };
         });
+    }
+
+    fn in_flight(&self, visit: Visit, count: impl FnOnce(&mut Page)) -> InFlight {
+        let api = visit.api;
+        let visit = self.0.with(|page| {
+            count(page);
+            page.keep(visit)
+        });
+        InFlight {
+            ledger: self.clone(),
+            api,
+            visit,
+            outcome: Outcome::Spoilt,
+        }
     }
 }
 
@@ -118,10 +184,73 @@ impl Page {
             self.by_meeting.insert(meeting.to_owned(), 1);
         }
     }
+
+    /// Puts a visit on record, and tells its number.
+    fn keep(&mut self, visit: Visit) -> u64 {
+        if self.visits.len() == VISITS_MAX {
+            self.visits.pop_front();
+            self.visits_forgotten += 1;
+        }
+        let number = self.next_visit();
+        self.visits.push_back(visit);
+        number
+    }
+
+    /// Ends a visit, unless it has ended or is forgotten.
+    fn end_visit(&mut self, number: u64, outcome: Outcome) {
+        let place = number.checked_sub(self.visits_forgotten);
+        let place = place.and_then(|place| usize::try_from(place).ok());
+        let visit = place.and_then(|place| self.visits.get_mut(place));
+        if let Some(visit) = visit.filter(|visit| visit.end.is_none()) {
+            let at = Instant::now();
+            visit.end = Some(End { at, outcome });
+        }
+    }
+
+    fn next_visit(&self) -> u64 {
+        let on_record = u64::try_from(self.visits.len()).unwrap_or_default();
+        self.visits_forgotten + on_record
+    }
+}
+
+impl InFlight {
+    /// Notes how it goes, if it is not abandoned.
+    pub(crate) fn goes(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+
+    /// Notes that the answer is complete.
+    pub(crate) fn complete(self) {
+        let outcome = self.outcome;
+        self.ledger
+            .0
+            .with(|page| page.end_visit(self.visit, outcome));
+    }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.0.with(|page| page.in_flight -= 1);
+        self.ledger.0.with(|page| {
+            page.end_visit(self.visit, Outcome::Abandoned);
+            if self.api == Api::GetInfo {
+                page.in_flight -= 1;
+            }
+        });
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.ledger.0.with(|page| page.connections.open -= 1);
+    }
+}
+
+impl Connections {
+    /// One more. Its number.
+    fn open(&mut self) -> u64 {
+        self.opened += 1;
+        self.open += 1;
+        self.peak = self.peak.max(self.open);
+        self.opened
     }
 }

@@ -30,6 +30,7 @@ mod simulator;
 mod state;
 mod tokens;
 mod trouble;
+mod visits;
 mod wecom;
 mod world;
 
@@ -41,6 +42,10 @@ pub use crate::protocol::HINT;
 pub use crate::simulator::Simulator;
 pub use crate::tokens::TOKEN_PREFIX;
 pub use crate::trouble::Trouble;
+pub use crate::visits::Connections;
+pub use crate::visits::End;
+pub use crate::visits::Outcome;
+pub use crate::visits::Visit;
 pub use crate::world::App;
 pub use crate::world::DEFAULT_CORP_ID;
 pub use crate::world::DEFAULT_SECRET;

@@ -18,6 +18,8 @@ use crate::state::State;
 use crate::tokens::Tokens;
 use crate::trouble::Trouble;
 use crate::trouble::Troubles;
+use crate::visits::Connections;
+use crate::visits::Visit;
 use crate::world::App;
 use crate::world::Listed;
 use crate::world::Meeting;
@@ -161,6 +163,16 @@ impl Simulator {
     /// yet given to the last byte. A client that hung up is gone once the simulator notices.
     pub fn peak_in_flight(&self) -> u64 {
         self.0.state.ledger.peak_in_flight()
+    }
+
+    /// The last ten thousand requests at either API, in the order in which they came.
+    pub fn visits(&self) -> Vec<Visit> {
+        self.0.state.ledger.visits()
+    }
+
+    /// How many connections there are, and were.
+    pub fn connections(&self) -> Connections {
+        self.0.state.ledger.connections()
     }
 
     /// How often somebody came where [`Trouble::redirect`] leads.

@@ -23,7 +23,7 @@ impl State {
         Self {
             clock: Clock::default(),
             ledger: Ledger::default(),
-            tokens: Guarded::default(),
+            tokens: Guarded::new(Tokens::lasting(world.token_lifetime)),
             troubles: Guarded::default(),
             world: Guarded::new(world),
         }

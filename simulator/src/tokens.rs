@@ -8,9 +8,6 @@ use crate::world::AppNumber;
 /// What every access token begins with, so that a test can search for one that leaked.
 pub const TOKEN_PREFIX: &str = "SIMTOKEN";
 
-/// How long a token lasts unless it is revoked.
-const LIFETIME: Duration = Duration::from_hours(2);
-
 /// As many tokens as are remembered before those that no longer work are dropped. A dropped one
 /// is then unknown (40014) rather than expired (42001).
 const REMEMBERED_MAX: usize = 1000;
@@ -19,8 +16,10 @@ const REMEMBERED_MAX: usize = 1000;
 const FILLER: &str = "-Tm90QXNlY3JldA_9aZ";
 
 /// Every token that was issued and may still be shown to us.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Tokens {
+    /// How long a token lasts unless it is revoked.
+    lifetime: Duration,
     issued: u64,
     latest: HashMap<AppNumber, String>,
     known: HashMap<String, Token>,
@@ -28,6 +27,7 @@ pub(crate) struct Tokens {
 
 #[derive(Debug)]
 struct Token {
+    number: u64,
     app: AppNumber,
     expires_at: Duration,
     revoked: bool,
@@ -50,6 +50,16 @@ pub(crate) enum Standing {
 }
 
 impl Tokens {
+    /// None yet, and each to last so long.
+    pub(crate) fn lasting(lifetime: Duration) -> Self {
+        Self {
+            lifetime,
+            issued: 0,
+            latest: HashMap::new(),
+            known: HashMap::new(),
+        }
+    }
+
     /// The app's token, or a new one if that has expired or was revoked.
     pub(crate) fn issue(&mut self, app: AppNumber, now: Duration) -> Grant {
         if let Some((grant, true)) = self.last_grant(app, now) {
@@ -74,6 +84,12 @@ impl Tokens {
             Some(_) => Standing::Expired,
             None => Standing::Unknown,
         }
+    }
+
+    /// Under which number a token was issued, and to whom, whatever it is worth by now.
+    pub(crate) fn issue_of(&self, token: &str) -> Option<(u64, AppNumber)> {
+        let Token { number, app, .. } = self.known.get(token)?;
+        Some((*number, *app))
     }
 
     /// Makes every token that was issued so far unknown.
@@ -103,15 +119,16 @@ impl Tokens {
         self.issued += 1;
         let text = format!("{TOKEN_PREFIX}-{:012}_{}", self.issued, FILLER.repeat(10));
         let token = Token {
+            number: self.issued,
             app,
-            expires_at: now.saturating_add(LIFETIME),
+            expires_at: now.saturating_add(self.lifetime),
             revoked: false,
         };
         self.known.insert(text.clone(), token);
         self.latest.insert(app, text.clone());
         Grant {
             token: text,
-            expires_in_s: LIFETIME.as_secs(),
+            expires_in_s: self.lifetime.as_secs(),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::protocol::Api;
 
 /// Where a redirect leads unless it is told otherwise. The simulator counts who comes.
@@ -31,6 +33,7 @@ pub(crate) enum Kind {
     Html { status: u16 },
     Huge { bytes: u64 },
     None,
+    Raw(Bytes),
     Redirect { to: String },
     Reset,
     SameToken,
@@ -88,6 +91,11 @@ impl Trouble {
     /// Nothing but a wait: the right answer comes late.
     pub fn latency(latency: Duration) -> Self {
         Self::of(Kind::None).with_latency(latency)
+    }
+
+    /// These bytes, whatever they are, with HTTP 200 and as JSON.
+    pub fn raw(body: impl Into<Bytes>) -> Self {
+        Self::of(Kind::Raw(body.into()))
     }
 
     /// A 302 to a path of the simulator that counts who follows

@@ -20,6 +20,7 @@ use crate::trouble::Trouble;
 /// | `html`       |            | `status`, else 200                  |
 /// | `huge`       | `bytes`    |                                     |
 /// | `latency`    |            |                                     |
+/// | `raw`        | `body`     |                                     |
 /// | `redirect`   |            | `to`, else a path that counts hits  |
 /// | `reset`      |            |                                     |
 /// | `same_token` |            |                                     |
@@ -29,6 +30,7 @@ use crate::trouble::Trouble;
 #[serde(deny_unknown_fields)]
 pub(super) struct Order {
     kind: OrderKind,
+    body: Option<String>,
     bytes: Option<u64>,
     errcode: Option<i32>,
     every_ms: Option<u64>,
@@ -52,6 +54,7 @@ enum OrderKind {
     Html,
     Huge,
     Latency,
+    Raw,
     Redirect,
     Reset,
     SameToken,
@@ -80,6 +83,7 @@ impl Order {
             OrderKind::Html => Trouble::html_with_status(real(self.status.unwrap_or(200))?),
             OrderKind::Huge => Trouble::huge(needed("bytes", self.bytes)?),
             OrderKind::Latency => Trouble::latency(Duration::ZERO),
+            OrderKind::Raw => Trouble::raw(needed("body", self.body.clone())?),
             OrderKind::Redirect => self.redirect(),
             OrderKind::Reset => Trouble::reset(),
             OrderKind::SameToken => Trouble::same_token(),

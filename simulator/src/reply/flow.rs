@@ -119,9 +119,18 @@ impl Flow {
     }
 
     /// The request that this answers is under way until the last byte is.
-    pub(crate) fn holding(mut self, in_flight: Option<InFlight>) -> Self {
-        self.in_flight = in_flight;
+    pub(crate) fn holding(mut self, in_flight: InFlight) -> Self {
+        self.in_flight = Some(in_flight);
+        self.tell_if_complete();
         self
+    }
+
+    fn tell_if_complete(&mut self) {
+        if self.pieces.is_empty()
+            && let Some(in_flight) = self.in_flight.take()
+        {
+            in_flight.complete();
+        }
     }
 
     fn next_bytes(&mut self) -> Option<Bytes> {
@@ -150,6 +159,7 @@ impl Body for Flow {
             ready!(pace.poll_tick(context));
         }
         if let Some(bytes) = self.next_bytes() {
+            self.tell_if_complete();
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
         match self.ending {

@@ -65,9 +65,11 @@ pub(crate) async fn run(listener: TcpListener, state: Arc<State>) {
 async fn converse(stream: TcpStream, state: Arc<State>) {
     // Without this, a drip would arrive in gulps. If it cannot be set, the client has gone.
     let _ = stream.set_nodelay(true);
+    let connected = state.ledger.count_connection();
+    let connection = connected.number;
     let service = service_fn(move |request| {
         let state = Arc::clone(&state);
-        async move { route(state, request).await }
+        async move { route(state, connection, request).await }
     });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let Err(error) = (&mut connection).await else {
@@ -79,15 +81,20 @@ async fn converse(stream: TcpStream, state: Arc<State>) {
         // A socket that does not linger says RST instead of FIN when it is dropped.
         let _ = stream.set_zero_linger();
     }
+    drop(connected);
 }
 
-async fn route(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Flow>, Hangup> {
+async fn route(
+    state: Arc<State>,
+    connection: u64,
+    request: Request<Incoming>,
+) -> Result<Response<Flow>, Hangup> {
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/cgi-bin/gettoken") => {
-            troubled::answer(&state, Api::GetToken, request).await
+            troubled::answer(&state, Api::GetToken, connection, request).await
         }
         (&Method::POST, "/cgi-bin/meeting/get_info") => {
-            troubled::answer(&state, Api::GetInfo, request).await
+            troubled::answer(&state, Api::GetInfo, connection, request).await
         }
         (_, REDIRECTED_PATH) => {
             state.ledger.count_redirect();

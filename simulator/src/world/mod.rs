@@ -7,6 +7,7 @@ mod timekeeping;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -19,6 +20,9 @@ pub const DEFAULT_CORP_ID: &str = "wwsimulator00000001";
 
 /// The secret of the app that every world has.
 pub const DEFAULT_SECRET: &str = "SIMSECRET-0000000000000000000000000000000001";
+
+/// How long a token lasts unless it is said otherwise, as WeCom has it.
+const TOKEN_LIFETIME: Duration = Duration::from_hours(2);
 
 /// An app of an enterprise: what a client shows to be given a token.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -78,6 +82,7 @@ pub struct World {
     /// The id of the meeting that a code stands for at present.
     ids_by_code: BTreeMap<(String, AppNumber), String>,
     raw: HashMap<String, Bytes>,
+    pub(crate) token_lifetime: Duration,
 }
 
 impl World {
@@ -88,7 +93,15 @@ impl World {
             meetings: BTreeMap::new(),
             ids_by_code: BTreeMap::new(),
             raw: HashMap::new(),
+            token_lifetime: TOKEN_LIFETIME,
         }
+    }
+
+    /// Has every token last so long, unless it is revoked.
+    #[must_use]
+    pub fn with_token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.token_lifetime = lifetime;
+        self
     }
 
     /// Meetings as an enterprise has them: of every status and type, in two languages, with times

@@ -11,3 +11,5 @@ mod meetings;
 mod tokens;
 #[cfg(test)]
 mod troubles;
+#[cfg(test)]
+mod visits;
