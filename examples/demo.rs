@@ -7,10 +7,11 @@ use std::io::Write;
 
 use tokio_util::sync::CancellationToken;
 use wecom_meeting_proxy::app::App;
+use wecom_meeting_proxy::app::Rereading;
 use wecom_meeting_proxy::config;
 use wecom_meeting_proxy::config::Sources;
+use wecom_meeting_proxy::dice::Chance;
 use wecom_meeting_proxy::logging;
-use wecom_meeting_proxy::service::Chance;
 use wecom_simulator::DEFAULT_CORP_ID;
 use wecom_simulator::DEFAULT_SECRET;
 use wecom_simulator::Simulator;
@@ -66,19 +67,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let variables = variables
         .map(|(name, value)| (name.into(), value.into()))
         .to_vec();
-    let checked = config::load(&Sources {
+    let sources = Sources {
         file: None,
         variables,
-    })
-    .map_err(|faults| {
+    };
+    let checked = config::load(&sources).map_err(|faults| {
         faults
             .iter()
             .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join("\n")
     })?;
-    logging::begin(&checked.config.log);
-    let app = App::open(checked, Chance::real())?;
+    let log = logging::begin(&checked.config.log);
+    let rereading = Rereading {
+        sources,
+        log: Some(log.switch()),
+    };
+    let app = App::open(checked, rereading, Chance::real())?;
 
     let text = TRY
         .replace("{wecom}", &wecom.base_url())

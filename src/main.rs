@@ -12,15 +12,21 @@ use tokio::signal::unix::Signal;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 use wecom_meeting_proxy::app::App;
+use wecom_meeting_proxy::app::Rereading;
 use wecom_meeting_proxy::config;
 use wecom_meeting_proxy::config::Checked;
+use wecom_meeting_proxy::config::Config;
 use wecom_meeting_proxy::config::Sources;
+use wecom_meeting_proxy::descriptors;
+use wecom_meeting_proxy::dice::Chance;
 use wecom_meeting_proxy::healthcheck;
+use wecom_meeting_proxy::http;
 use wecom_meeting_proxy::http::KeyDigest;
+use wecom_meeting_proxy::http::generate_key;
 use wecom_meeting_proxy::logging;
-use wecom_meeting_proxy::service::Chance;
 
 /// It could not run.
 const FAILED: ExitCode = ExitCode::FAILURE;
@@ -53,7 +59,11 @@ enum Command {
         url: Option<Url>,
     },
     /// Reads an API key on standard input and prints its SHA-256 for access.callers
-    HashKey,
+    HashKey {
+        /// Makes a new key instead, and prints it, this once, and its SHA-256
+        #[arg(long)]
+        generate: bool,
+    },
 }
 
 #[derive(Args, Default)]
@@ -72,7 +82,8 @@ fn main() -> ExitCode {
         Command::Serve(settings) => in_runtime(serve(settings)),
         Command::CheckConfig(settings) => check_config(settings),
         Command::Healthcheck { url } => in_runtime(healthcheck(url)),
-        Command::HashKey => hash_key(),
+        Command::HashKey { generate: true } => new_key(),
+        Command::HashKey { generate: false } => hash_key(),
     }
 }
 
@@ -97,52 +108,85 @@ fn in_runtime(task: impl Future<Output = ExitCode>) -> ExitCode {
 async fn serve(SettingsArgs { config }: SettingsArgs) -> ExitCode {
     // Before anything else: as the first process of a container, one that does not listen for
     // SIGTERM cannot be ended by it.
-    let mut signals = match Signals::listen() {
+    let signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => {
             complain(&format!("listen for signals: {error}"));
             return FAILED;
         }
     };
-    let checked = match load(config) {
+    let sources = Sources::of_the_process(config);
+    let checked = match load(&sources) {
         Ok(checked) => checked,
         Err(code) => return code,
     };
-    logging::begin(&checked.config.log);
-    let app = match App::open(checked, Chance::real()) {
+    // Dropped last: what waits to be written is written then.
+    let log = logging::begin(&checked.config.log);
+    let rereading = Rereading {
+        sources,
+        log: Some(log.switch()),
+    };
+    descriptors::make_room_for(connections_max(&checked.config));
+    let app = match App::open(checked, rereading, Chance::real()) {
         Ok(app) => app,
         Err(error) => {
             complain(&error.to_string());
             return FAILED;
         }
     };
+    let Signals {
+        mut ends,
+        mut hangup,
+    } = signals;
+    let bell = app.bell();
+    let _rings = AbortOnDropHandle::new(tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            bell.notify_one();
+        }
+    }));
     let leave = CancellationToken::new();
     let mut serving = std::pin::pin!(app.serve(leave.clone()));
     tokio::select! {
         () = serving.as_mut() => return ExitCode::SUCCESS,
-        () = signals.next() => leave.cancel(),
+        () = ends.next() => leave.cancel(),
     }
     tokio::select! {
         () = serving => ExitCode::SUCCESS,
-        () = signals.next() => FAILED,
+        () = ends.next() => FAILED,
     }
 }
 
-/// The signals that end us.
+/// Connections at a time, those of callers and operators and those to WeCom.
+fn connections_max(config: &Config) -> u64 {
+    http::connections_max(&config.server).saturating_add(config.wecom.max_in_flight.into())
+}
+
+/// The signals that we listen for.
 struct Signals {
+    ends: Ends,
+    hangup: Signal,
+}
+
+/// The signals that end us.
+struct Ends {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
     fn listen() -> std::io::Result<Self> {
-        let terminate = signal(SignalKind::terminate())?;
-        Ok(Self {
-            terminate,
+        let ends = Ends {
+            terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+        };
+        Ok(Self {
+            ends,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
+}
 
+impl Ends {
     async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -152,14 +196,14 @@ impl Signals {
 }
 
 fn check_config(SettingsArgs { config }: SettingsArgs) -> ExitCode {
-    match load(config) {
+    match load(&Sources::of_the_process(config)) {
         Ok(_) => print_line("ok"),
         Err(code) => code,
     }
 }
 
-fn load(file: Option<PathBuf>) -> Result<Checked, ExitCode> {
-    config::load(&Sources::of_the_process(file)).map_err(|faults| {
+fn load(sources: &Sources) -> Result<Checked, ExitCode> {
+    config::load(sources).map_err(|faults| {
         for fault in faults {
             complain(&fault.to_string());
         }
@@ -202,6 +246,15 @@ fn hash_key() -> ExitCode {
         return ExitCode::from(MISUSED);
     }
     print_line(&KeyDigest::of(key).to_string())
+}
+
+fn new_key() -> ExitCode {
+    let Some(key) = generate_key() else {
+        complain("the system gives no random numbers");
+        return FAILED;
+    };
+    let digest = KeyDigest::of(key.as_bytes());
+    print_line(&format!("key = \"{key}\"\nkey_sha256 = \"{digest}\""))
 }
 
 fn print_line(line: &str) -> ExitCode {

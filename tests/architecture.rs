@@ -9,18 +9,28 @@ mod floors {
     use std::path::Path;
 
     /// Each room, from the ground up, and the rooms it uses. None may be above it, or beside it.
-    const FLOORS: [(&str, &[&str]); 14] = [
+    const FLOORS: [(&str, &[&str]); 19] = [
         // Ground floor: words and numbers. No room but, at most, another of words.
         ("clock", &[]),
-        ("dice", &[]),
+        ("descriptors", &[]),
+        ("dice", &["clock"]),
         ("freshness", &[]),
         ("meeting", &[]),
+        ("metrics", &[]),
+        ("places", &[]),
+        ("repeat", &[]),
         ("setting", &[]),
-        ("tls", &[]),
         ("logging", &["setting"]),
+        ("pace", &["clock"]),
+        ("tls", &["clock"]),
         // Mechanism and protocol, which do not know each other.
-        ("cache", &["clock", "freshness"]),
-        ("wecom", &["clock", "meeting", "setting", "tls"]),
+        ("cache", &["clock", "freshness", "metrics"]),
+        (
+            "wecom",
+            &[
+                "clock", "dice", "meeting", "metrics", "pace", "places", "repeat", "setting", "tls",
+            ],
+        ),
         // The only room that knows both.
         (
             "service",
@@ -30,19 +40,32 @@ mod floors {
                 "dice",
                 "freshness",
                 "meeting",
+                "metrics",
                 "setting",
                 "wecom",
             ],
         ),
         // The doors.
         ("healthcheck", &["tls"]),
-        ("http", &["clock", "meeting", "service", "setting", "wecom"]),
+        (
+            "http",
+            &[
+                "clock", "logging", "meeting", "metrics", "pace", "repeat", "service", "setting",
+                "tls", "wecom",
+            ],
+        ),
         // What stacks up and wires.
         (
             "config",
-            &["http", "logging", "service", "setting", "wecom"],
+            &["http", "logging", "service", "setting", "tls", "wecom"],
         ),
-        ("app", &["config", "http", "service", "setting", "wecom"]),
+        (
+            "app",
+            &[
+                "clock", "config", "dice", "http", "logging", "metrics", "service", "setting",
+                "tls", "wecom",
+            ],
+        ),
     ];
 
     /// Every file of a room, without its tests.

@@ -1,25 +1,36 @@
 //! Wires the rooms, opens the doors, and closes them again.
 
+mod steward;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use thiserror::Error;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tokio_util::task::TaskTracker;
 
+use self::steward::Steward;
 use crate::config::Checked;
 use crate::config::Config;
+use crate::config::Sources;
+use crate::dice::Chance;
 use crate::http;
+use crate::http::Access;
 use crate::http::Desk;
 use crate::http::Listener;
 use crate::http::Office;
-use crate::http::Readiness;
-use crate::service::Chance;
+use crate::logging::Switch;
+use crate::metrics::Metrics;
 use crate::service::Load;
 use crate::service::Meetings;
 use crate::setting::Flaw;
+use crate::tls;
+use crate::wecom::Instruments;
 use crate::wecom::WeCom;
 
 /// Why the service could not begin.
@@ -33,9 +44,6 @@ pub enum OpenError {
         /// Why not.
         error: io::Error,
     },
-    /// A setting can be written and has no effect yet. Better not to begin than to pretend.
-    #[error("{0}: not supported by this version")]
-    NotSupported(&'static str),
     /// The way to WeCom cannot be prepared.
     #[error("wecom.{}: {}", .0.key, .0.why)]
     WeCom(Flaw),
@@ -45,60 +53,85 @@ pub enum OpenError {
 pub struct App {
     callers: Listener,
     operators: Listener,
-    config: Config,
+    config: Arc<ArcSwap<Config>>,
     desk: Desk,
-    wecom: WeCom,
+    steward: Steward,
     /// Where questions are asked.
     questions: TaskTracker,
 }
 
+/// How the settings can be read again, and the log be turned to them.
+pub struct Rereading {
+    /// Where they are read from.
+    pub sources: Sources,
+    /// `None` where somebody else logs.
+    pub log: Option<Switch>,
+}
+
 impl App {
     /// Wires the rooms and opens the doors. Asks WeCom nothing yet.
-    pub fn open(checked: Checked, chance: Chance) -> Result<Self, OpenError> {
+    pub fn open(checked: Checked, rereading: Rereading, chance: Chance) -> Result<Self, OpenError> {
         let Checked {
             config,
             apps,
-            access,
+            roster,
+            credentials,
+            fingerprint,
         } = checked;
-        if config.server.tls.is_some() {
-            return Err(OpenError::NotSupported("server.tls"));
-        }
-        if config
-            .access
-            .callers
-            .iter()
-            .any(|caller| caller.requests_per_second.is_some())
-        {
-            tracing::warn!("access.callers: requests_per_second is not enforced by this version");
-        }
         let questions = TaskTracker::new();
-        let wecom = WeCom::new(&config.wecom, apps, &chance.clock).map_err(OpenError::WeCom)?;
-        let load = Load {
-            callers_max: usize::try_from(config.server.max_connections).unwrap_or(usize::MAX),
-            patience: config.server.request_timeout,
+        let instruments = Instruments {
+            chance: chance.clone(),
+            metrics: Metrics::default(),
         };
+        let wecom = WeCom::new(&config.wecom, apps, &instruments).map_err(OpenError::WeCom)?;
         let meetings = Meetings::new(
             config.cache,
-            load,
+            load(&config),
             wecom.clone(),
-            chance.clone(),
+            instruments.clone(),
             questions.clone(),
         );
+        let access = Access::new(roster, chance.clock.clone());
+        let access = Arc::new(ArcSwap::from_pointee(access));
+        let tls = credentials.map(|credentials| {
+            let (protocols, clock) = (config.server.protocols(), chance.clock.clone());
+            Arc::new(tls::Server::new(credentials, protocols, clock))
+        });
+        let callers = open(config.server.listen)?.speaking(tls.clone());
+        let operators = open(config.admin.listen)?;
+        let config = Arc::new(ArcSwap::from_pointee(config));
+        let Rereading { sources, log } = rereading;
+        let steward = Steward {
+            sources,
+            clock: chance.clock.clone(),
+            bell: Arc::default(),
+            log,
+            config: Arc::clone(&config),
+            access: Arc::clone(&access),
+            tls,
+            meetings: meetings.clone(),
+            wecom,
+            fingerprint,
+        };
         let desk = Desk {
             meetings,
-            access: Arc::new(access),
+            access,
             clock: chance.clock,
+            metrics: instruments.metrics,
         };
-        let callers = open(config.server.listen)?;
-        let operators = open(config.admin.listen)?;
         Ok(Self {
             callers,
             operators,
             config,
             desk,
-            wecom,
+            steward,
             questions,
         })
+    }
+
+    /// Whoever rings it has the settings read again.
+    pub fn bell(&self) -> Arc<Notify> {
+        Arc::clone(&self.steward.bell)
     }
 
     /// Where callers come in.
@@ -112,15 +145,15 @@ impl App {
     }
 
     /// Serves until `leave`, and then in four steps, each of a bounded time: announces that we are
-    /// leaving and goes on serving; takes no new callers and finishes with those who are here; lets
-    /// the operators go; drops what is left.
+    /// leaving and goes on serving; takes no new callers, finishes with those who are here and loses
+    /// none of their requests; lets the operators go; drops what is left.
     pub async fn serve(self, leave: CancellationToken) {
         let Self {
             callers,
             operators,
             config,
             desk,
-            wecom,
+            steward,
             questions,
         } = self;
         tracing::info!(
@@ -128,18 +161,21 @@ impl App {
             "serving callers on {} and operators on {}", callers.address(), operators.address(),
         );
         let office = Office {
-            readiness: Readiness::new(wecom.clone(), leave.clone()),
             meetings: desk.meetings.clone(),
-            apps: wecom.standings().map(|(app, _)| app.clone()).collect(),
+            leaving: leave.clone(),
+            clock: desk.clock.clone(),
+            metrics: desk.metrics.clone(),
+            log: steward.log.clone(),
         };
         let (callers_stop, operators_stop) = (CancellationToken::new(), CancellationToken::new());
-        let tokens: tokio::task::JoinSet<()> = wecom.token_keepers().collect();
+        let server = config.load().server.clone();
+        let steward = AbortOnDropHandle::new(tokio::spawn(steward.serve()));
         let operators = tokio::spawn({
-            let (settings, stop) = (config.server.clone(), operators_stop.clone());
+            let (settings, stop) = (server.clone(), operators_stop.clone());
             async move { http::serve_operators(operators, office, &settings, stop).await }
         });
         let mut callers = tokio::spawn({
-            let (settings, stop) = (config.server.clone(), callers_stop.clone());
+            let (settings, stop) = (server, callers_stop.clone());
             async move { http::serve_callers(callers, desk, &settings, stop).await }
         });
 
@@ -148,7 +184,7 @@ impl App {
             drain_delay,
             drain_timeout,
             ..
-        } = config.server;
+        } = config.load().server;
         tracing::info!(
             drain_delay_ms = drain_delay.as_millis(),
             "leaving: unready from now on, and then finishing what is under way"
@@ -168,12 +204,20 @@ impl App {
         operators_stop.cancel();
         let _ = tokio::time::timeout(OPERATORS_GRACE, operators).await;
         callers.abort();
-        drop(tokens);
+        drop(steward);
     }
 }
 
-/// How long operators are given to end what they are doing.
-const OPERATORS_GRACE: Duration = Duration::from_millis(500);
+/// How long operators are given to end what they are doing. Longer than a connection that is quiet is
+/// kept at the end, so that one that is not used is closed in peace.
+const OPERATORS_GRACE: Duration = Duration::from_secs(1);
+
+fn load(config: &Config) -> Load {
+    Load {
+        callers_max: usize::try_from(config.server.max_connections).unwrap_or(usize::MAX),
+        patience: config.server.request_timeout,
+    }
+}
 
 fn open(address: SocketAddr) -> Result<Listener, OpenError> {
     Listener::open(address).map_err(|error| OpenError::Listen { address, error })

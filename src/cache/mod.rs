@@ -14,17 +14,23 @@ mod tests;
 
 use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use tokio_util::task::TaskTracker;
 
 use self::flight::Boarding;
 use self::flight::Flights;
 use self::flight::Ticket;
+use self::store::Bounds;
 use self::store::Store;
 use crate::clock::Clock;
 use crate::freshness::Answer;
+use crate::metrics::Metrics;
 
 pub use self::flight::Seat;
 
@@ -41,6 +47,22 @@ pub struct Limits {
     pub stale_max: Duration,
     /// How long a fault is remembered.
     pub fault_kept: Duration,
+}
+
+impl Limits {
+    fn bounds(self) -> Bounds {
+        let Self {
+            bytes_max,
+            stale_max,
+            fault_kept,
+            ..
+        } = self;
+        Bounds {
+            bytes_max,
+            stale_max,
+            fault_kept,
+        }
+    }
 }
 
 /// What the cache must know of the keys and values it keeps.
@@ -67,9 +89,16 @@ impl<K, V> Copy for Values<K, V> {}
 pub struct Memory<V, E> {
     /// The last answer, fresh or not.
     pub answer: Option<Answer<V>>,
-    /// That asking again failed, and that it is too early to try once more. Boxed, as it is there
-    /// seldom, and there may be a great many memories.
+    /// That asking failed the last time. Boxed, as it is there seldom, and there may be a great many
+    /// memories.
     pub fault: Option<Box<Remembered<E>>>,
+}
+
+impl<V, E> Memory<V, E> {
+    /// The fault, as long as it is too early to ask once more.
+    pub fn fault_in_force(&self, now: Instant) -> Option<&Remembered<E>> {
+        self.fault.as_deref().filter(|fault| now < fault.until)
+    }
 }
 
 impl<V, E> Default for Memory<V, E> {
@@ -111,11 +140,23 @@ pub enum Boarded<V, E, S> {
     Started(Seat<Result<Answer<V>, E>>),
 }
 
+/// What a cache works with besides its limits.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// The time.
+    pub clock: Clock,
+    /// Where what happens is counted.
+    pub metrics: Metrics,
+    /// Where questions are asked.
+    pub tasks: TaskTracker,
+}
+
 /// Answers of type `V` to questions of type `K`, or faults of type `E`.
 pub struct Cache<K, V, E> {
-    store: Arc<Store<K, V, E>>,
+    store: Arc<ArcSwap<Store<K, V, E>>>,
     flights: Arc<Flights<K, Result<Answer<V>, E>>>,
-    fault_kept: Duration,
+    /// Held while answers are dropped, or moved to another store: so that none comes back that way.
+    rearranging: Mutex<()>,
     clock: Clock,
     tasks: TaskTracker,
 }
@@ -126,30 +167,43 @@ where
     V: Clone + Send + Sync + 'static,
     E: Clone + Send + Sync + 'static,
 {
-    /// An empty cache. Questions are asked in `tasks`.
-    pub fn new(limits: Limits, values: Values<K, V>, clock: Clock, tasks: TaskTracker) -> Self {
-        let Limits {
-            bytes_max,
-            flights_max,
-            waiters_max,
-            stale_max,
-            fault_kept,
-        } = limits;
+    /// An empty cache.
+    pub fn new(limits: Limits, values: Values<K, V>, surroundings: Surroundings) -> Self {
+        let Surroundings {
+            clock,
+            metrics,
+            tasks,
+        } = surroundings;
+        let store = Store::new(limits.bounds(), values, metrics);
         Self {
-            store: Arc::new(Store::new(bytes_max, stale_max, values)),
-            flights: Flights::new(flights_max, waiters_max),
-            fault_kept,
+            store: Arc::new(ArcSwap::from_pointee(store)),
+            flights: Flights::new(limits.flights_max, limits.waiters_max),
+            rearranging: Mutex::default(),
             clock,
             tasks,
         }
     }
 
-    /// What is remembered and may still be of use. Never waits.
-    pub fn recall(&self, key: &K) -> Memory<V, E> {
-        self.store.recall(key, self.clock.now())
+    /// Keeps to other bounds from now on, those on flights aside. What is kept stays, as far as there
+    /// is room for it; an answer that lands meanwhile may have to be asked for again.
+    pub fn adjust(&self, limits: Limits) {
+        let _rearranging = self.rearrange();
+        let store = self.store.load().with(limits.bounds(), self.clock.now());
+        self.store.store(Arc::new(store));
     }
 
-    /// Has `key` asked for by `fetch`, unless that is under way already.
+    /// How much is kept: entries, and the bytes they take.
+    pub fn size(&self) -> (u64, u64) {
+        self.store.load().size()
+    }
+
+    /// What is remembered and may still be of use. Never waits.
+    pub fn recall(&self, key: &K) -> Memory<V, E> {
+        self.store.load().recall(key, self.clock.now())
+    }
+
+    /// Has `key` asked for by `fetch`, which is shown what is remembered, unless that is under way
+    /// already.
     ///
     /// Before anything is asked, `settle` is shown what is remembered by now: between "this will
     /// not do" and now, somebody else may have had a better answer. What it returns ends the wish.
@@ -157,7 +211,7 @@ where
         &self,
         key: &K,
         settle: impl FnOnce(Memory<V, E>) -> Option<S>,
-        fetch: impl FnOnce() -> F,
+        fetch: impl FnOnce(&Memory<V, E>) -> F,
     ) -> Boarded<V, E, S>
     where
         F: Future<Output = Result<Fetched<K, V>, E>> + Send + 'static,
@@ -167,7 +221,7 @@ where
             Boarding::Joined(seat) => Boarded::Joined(seat),
             Boarding::Settled(settled) => Boarded::Settled(settled),
             Boarding::Started(seat, ticket) => {
-                self.fly(ticket, fetch());
+                self.fly(ticket, fetch(&self.recall(key)));
                 Boarded::Started(seat)
             }
         }
@@ -176,7 +230,7 @@ where
     /// Has the bytes counted again that are kept under `key`, if it is still the value of which
     /// `is_same` says so: it has grown.
     pub fn reweigh(&self, key: &K, is_same: impl Fn(&V) -> bool) {
-        self.store.reweigh(key, self.clock.now(), is_same);
+        self.store.load().reweigh(key, self.clock.now(), is_same);
     }
 
     /// Drops every answer of which `is_meant` says so. An answer on its way is given to those who
@@ -187,9 +241,11 @@ where
         may_be_meant: impl Fn(&K) -> bool,
         is_meant: impl Fn(&K, Option<&V>) -> bool,
     ) {
+        let _rearranging = self.rearrange();
         self.flights.divert(may_be_meant);
-        for key in self.store.keys(is_meant) {
-            self.store.invalidate(&key);
+        let store = self.store.load();
+        for key in store.keys(is_meant) {
+            store.invalidate(&key);
         }
     }
 
@@ -199,15 +255,16 @@ where
         may_be_meant: impl Fn(&K) -> bool,
         is_meant: impl Fn(&K, Option<&V>) -> bool,
     ) {
+        let _rearranging = self.rearrange();
         let now = self.clock.now();
         self.flights.divert(may_be_meant);
-        for key in self.store.keys(is_meant) {
-            let answer = self
-                .store
+        let store = self.store.load();
+        for key in store.keys(is_meant) {
+            let answer = store
                 .recall(&key, now)
                 .answer
                 .map(|answer| answer.expired(now));
-            self.store.keep(
+            store.keep(
                 &key,
                 Memory {
                     answer,
@@ -218,18 +275,26 @@ where
         }
     }
 
+    /// A panic while it is held leaves nothing half done that matters: what was not dropped or moved
+    /// is there as before.
+    fn rearrange(&self) -> MutexGuard<'_, ()> {
+        self.rearranging
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn fly<F>(&self, ticket: Ticket<K, Result<Answer<V>, E>>, fetch: F)
     where
         F: Future<Output = Result<Fetched<K, V>, E>> + Send + 'static,
     {
-        let (store, clock, kept) = (Arc::clone(&self.store), self.clock.clone(), self.fault_kept);
+        let (store, clock) = (Arc::clone(&self.store), self.clock.clone());
         self.tasks.spawn(async move {
             let (outcome, other_name) = match fetch.await {
                 Ok(Fetched { answer, other_name }) => (Ok(answer), other_name),
                 Err(fault) => (Err(fault), None),
             };
             ticket.land(outcome, |key, outcome, is_under_way| {
-                let now = clock.now();
+                let (store, now) = (store.load(), clock.now());
                 let memory = match outcome.clone() {
                     Ok(answer) => Memory {
                         answer: Some(answer),
@@ -239,7 +304,7 @@ where
                         answer: store.recall(key, now).answer,
                         fault: Some(Box::new(Remembered {
                             fault,
-                            until: now + kept,
+                            until: now + store.fault_kept(),
                         })),
                     },
                 };

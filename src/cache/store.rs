@@ -11,11 +11,14 @@ use std::time::Duration;
 use std::time::Instant;
 
 use moka::Expiry;
+use moka::notification::RemovalCause;
 use moka::ops::compute::Op;
 
 use super::Memory;
 use super::Values;
 use crate::freshness::Answer;
+use crate::metrics::Eviction;
+use crate::metrics::Metrics;
 
 /// Bytes that one entry costs besides its key and its value: moka's nodes, its hash table, its
 /// queues, and what the allocator rounds up. Measured, see `tests/memory.rs`.
@@ -41,8 +44,19 @@ pub(super) struct Store<K, V, E> {
     /// Where [`Values::is_minor`] says so, and for faults that stand beside no answer.
     minor: Segment<K, V, E>,
     values: Values<K, V>,
+    bounds: Bounds,
+    metrics: Metrics,
+}
+
+/// What bounds a store.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Bytes kept in all.
+    pub(super) bytes_max: u64,
     /// How long an answer may be of use after it is no longer fresh.
-    stale_max: Duration,
+    pub(super) stale_max: Duration,
+    /// How long a fault is remembered.
+    pub(super) fault_kept: Duration,
 }
 
 type Segment<K, V, E> = moka::sync::Cache<K, Kept<V, E>>;
@@ -53,14 +67,61 @@ where
     V: Clone + Send + Sync + 'static,
     E: Clone + Send + Sync + 'static,
 {
-    pub(super) fn new(bytes_max: u64, stale_max: Duration, values: Values<K, V>) -> Self {
-        let minor_bytes = bytes_max / MINOR_SHARE;
+    pub(super) fn new(bounds: Bounds, values: Values<K, V>, metrics: Metrics) -> Self {
+        let minor_bytes = bounds.bytes_max / MINOR_SHARE;
         Self {
-            major: segment(bytes_max.saturating_sub(minor_bytes), values),
-            minor: segment(minor_bytes, values),
+            major: segment(
+                bounds.bytes_max.saturating_sub(minor_bytes),
+                values,
+                metrics.clone(),
+            ),
+            minor: segment(minor_bytes, values, metrics.clone()),
             values,
-            stale_max,
+            bounds,
+            metrics,
         }
+    }
+
+    /// The same with other bounds. What is kept stays, as far as there is room for it.
+    pub(super) fn with(&self, bounds: Bounds, now: Instant) -> Self {
+        let Self {
+            major,
+            minor,
+            values,
+            metrics,
+            ..
+        } = self;
+        if bounds.bytes_max == self.bounds.bytes_max {
+            return Self {
+                major: major.clone(),
+                minor: minor.clone(),
+                values: *values,
+                bounds,
+                metrics: metrics.clone(),
+            };
+        }
+        let other = Self::new(bounds, *values, metrics.clone());
+        for (key, kept) in major.iter().chain(minor.iter()) {
+            other.keep(&key, kept.memory, now);
+        }
+        other
+    }
+
+    /// How much is kept: entries, and the bytes they take. Has moka do the housekeeping that it puts
+    /// off, so that what is over the bound is gone.
+    pub(super) fn size(&self) -> (u64, u64) {
+        let Self { major, minor, .. } = self;
+        major.run_pending_tasks();
+        minor.run_pending_tasks();
+        (
+            major.entry_count() + minor.entry_count(),
+            major.weighted_size() + minor.weighted_size(),
+        )
+    }
+
+    /// How long a fault is remembered.
+    pub(super) fn fault_kept(&self) -> Duration {
+        self.bounds.fault_kept
     }
 
     /// What is remembered under `key` and may still be of use at `now`.
@@ -70,8 +131,8 @@ where
         };
         let Memory { answer, fault } = kept.memory;
         Memory {
-            answer: answer.filter(|answer| answer.staleness(now) <= self.stale_max),
-            fault: fault.filter(|fault| now < fault.until),
+            answer: answer.filter(|answer| answer.staleness(now) <= self.bounds.stale_max),
+            fault,
         }
     }
 
@@ -139,24 +200,16 @@ where
 
     fn kept_for(&self, memory: &Memory<V, E>, now: Instant) -> Duration {
         let answer = memory.answer.as_ref();
-        let answer = answer
-            .map(|answer| (answer.lifetime() + self.stale_max).saturating_sub(answer.age(now)));
+        let answer = answer.map(|answer| {
+            (answer.lifetime() + self.bounds.stale_max).saturating_sub(answer.age(now))
+        });
         let fault = memory.fault.as_ref();
         let fault = fault.map(|fault| fault.until.saturating_duration_since(now));
         answer.max(fault).unwrap_or_default() + LEEWAY
     }
-
-    /// Does the housekeeping that moka puts off, so that what is over the bound is gone. The bytes
-    /// that are left.
-    #[cfg(test)]
-    pub(super) fn settle(&self) -> u64 {
-        self.major.run_pending_tasks();
-        self.minor.run_pending_tasks();
-        self.major.weighted_size() + self.minor.weighted_size()
-    }
 }
 
-fn segment<K, V, E>(bytes_max: u64, values: Values<K, V>) -> Segment<K, V, E>
+fn segment<K, V, E>(bytes_max: u64, values: Values<K, V>, metrics: Metrics) -> Segment<K, V, E>
 where
     K: Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
@@ -172,6 +225,12 @@ where
         .max_capacity(bytes_max)
         .weigher(weigh)
         .expire_after(Lifetimes)
+        .eviction_listener(move |_, _, cause| match cause {
+            RemovalCause::Expired => metrics.evicted(Eviction::Expired),
+            RemovalCause::Size => metrics.evicted(Eviction::Size),
+            // Our own doing.
+            RemovalCause::Explicit | RemovalCause::Replaced => {}
+        })
         .build()
 }
 

@@ -49,10 +49,18 @@ enum Not {
 
 type Outcome = Result<(u64, From), Not>;
 
+fn surroundings(clock: &Clock) -> Surroundings {
+    Surroundings {
+        clock: clock.clone(),
+        metrics: Metrics::default(),
+        tasks: TaskTracker::new(),
+    }
+}
+
 impl Bench {
     fn new(limits: Limits) -> Self {
         let clock = Clock::standing_at(Timestamp::UNIX_EPOCH);
-        let cache = Cache::new(limits, VALUES, clock.clone(), TaskTracker::new());
+        let cache = Cache::new(limits, VALUES, surroundings(&clock));
         Self {
             cache: Arc::new(cache),
             clock,
@@ -87,14 +95,12 @@ impl Bench {
                         answer: Some(answer),
                         ..
                     } if answer.is_fresh(clock.now()) => Some(Ok((answer.value, From::Memory))),
-                    Memory {
-                        fault: Some(remembered),
-                        ..
-                    } => Some(Err(Not::Fault(remembered.fault))),
-                    Memory { .. } => None,
+                    memory => memory
+                        .fault_in_force(clock.now())
+                        .map(|remembered| Err(Not::Fault(remembered.fault))),
                 }
             };
-            let fetch = || async move {
+            let fetch = |_: &_| async move {
                 asked.fetch_add(1, Ordering::SeqCst);
                 let asked_at = clock.now();
                 gate.notified().await;
@@ -232,7 +238,7 @@ async fn a_new_answer_is_not_pushed_out_by_an_older_flight_that_lands_after_it()
 async fn a_flight_that_breaks_off_frees_its_place_and_tells_those_who_wait() {
     let bench = Bench::new(LIMITS);
 
-    let fetch = || async { panic!("on purpose") };
+    let fetch = |_: &_| async { panic!("on purpose") };
     let broken = outcome(bench.cache.board(&"k", |_| None, fetch)).await;
 
     assert_eq!(broken, Err(Not::Broken));
@@ -280,7 +286,7 @@ async fn what_is_kept_stays_within_its_bytes() {
             .expect("an answer");
     }
 
-    let weighed = bench.cache.store.settle();
+    let weighed = bench.cache.size().1;
     assert!(
         (bytes_max / 2..=bytes_max).contains(&weighed),
         "{weighed} bytes are kept"
@@ -308,7 +314,7 @@ async fn what_is_minor_pushes_nothing_else_out() {
             .await
             .expect_err("a fault");
     }
-    bench.cache.store.settle();
+    bench.cache.size();
 
     let left = major
         .iter()
@@ -367,7 +373,7 @@ async fn an_answer_under_another_name_gives_way_to_a_newer_one_and_to_one_under_
     let bench = Bench::new(LIMITS);
     let fetch = |value, name: &'static str| {
         let clock = bench.clock.clone();
-        move || async move {
+        move |_: &_| async move {
             let answer =
                 |value| Answer::new(value, clock.now(), clock.now(), Duration::from_secs(10));
             Ok(Fetched {
@@ -414,9 +420,9 @@ async fn what_has_grown_is_counted_again_if_it_is_still_the_same() {
         bytes: |size| size.load(Ordering::SeqCst),
         is_minor: |_| false,
     };
-    let cache: Cache<_, _, ()> = Cache::new(LIMITS, values, clock.clone(), TaskTracker::new());
+    let cache: Cache<_, _, ()> = Cache::new(LIMITS, values, surroundings(&clock));
     let size = Arc::new(AtomicUsize::new(1_000));
-    let fetch = || {
+    let fetch = |_: &_| {
         let answer = Answer::new(
             Arc::clone(&size),
             clock.now(),
@@ -434,14 +440,14 @@ async fn what_has_grown_is_counted_again_if_it_is_still_the_same() {
         panic!("nothing was under way");
     };
     seat.outcome().await.expect("landed").expect("an answer");
-    let before = cache.store.settle();
+    let before = cache.size().1;
 
     size.store(5_000, Ordering::SeqCst);
     cache.reweigh(&"k", |known| !Arc::ptr_eq(known, &size));
-    assert_eq!(cache.store.settle(), before, "it is another");
+    assert_eq!(cache.size().1, before, "it is another");
     cache.reweigh(&"k", |known| Arc::ptr_eq(known, &size));
 
-    assert_eq!(cache.store.settle(), before + 4_000);
+    assert_eq!(cache.size().1, before + 4_000);
     assert!(
         cache
             .recall(&"k")

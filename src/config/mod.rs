@@ -3,6 +3,7 @@
 //! Everything that is wrong is found at once, each fault with its key and its place. The only room
 //! that reads the environment; no room below knows that it exists.
 
+mod fingerprint;
 mod shape;
 mod tree;
 
@@ -23,14 +24,16 @@ use self::tree::Step;
 use self::tree::Tree;
 use self::tree::is_within;
 use crate::http;
-use crate::http::Access;
+use crate::http::Roster;
 use crate::logging;
 use crate::service;
 use crate::setting::Flaw;
+use crate::tls::Credentials;
 use crate::wecom;
 use crate::wecom::App;
 use crate::wecom::DEFAULT_APP;
 
+pub use self::fingerprint::Fingerprint;
 pub use self::tree::Place;
 
 /// The file that is read if nobody names one, and it is there.
@@ -62,7 +65,11 @@ pub struct Checked {
     /// The apps to ask as, with their secrets.
     pub apps: Vec<App>,
     /// Who may ask.
-    pub access: Access,
+    pub roster: Roster,
+    /// What callers are shown and must show, where they come in over TLS.
+    pub credentials: Option<Credentials>,
+    /// What the files held from which all this was read.
+    pub fingerprint: Fingerprint,
 }
 
 /// Something wrong with the settings.
@@ -208,6 +215,41 @@ impl Sources {
 
 /// Reads and validates all settings, or tells every fault. Reads files; asks nobody.
 pub fn load(sources: &Sources) -> Result<Checked, Vec<Fault>> {
+    let files = read(sources)?.files(sources);
+    let fingerprint = Fingerprint::of(files);
+    // Read only now that the fingerprint is taken: so nothing here is older than what it shows, and
+    // every later change is noticed.
+    let checked = read(sources)?;
+    Ok(Checked {
+        fingerprint,
+        ..checked
+    })
+}
+
+/// The keys that differ, of those that cannot be changed while the doors are open.
+pub fn fixed_while_running(before: &Config, after: &Config) -> Vec<&'static str> {
+    let (server, admin) = (&before.server, &before.admin);
+    let fixed = [
+        ("server.listen", server.listen != after.server.listen),
+        (
+            "server.max_connections",
+            server.max_connections != after.server.max_connections,
+        ),
+        ("server.http2", server.http2 != after.server.http2),
+        (
+            "server.tls",
+            server.tls.is_some() != after.server.tls.is_some(),
+        ),
+        ("admin.listen", admin.listen != after.admin.listen),
+        ("log.format", before.log.format != after.log.format),
+    ];
+    fixed
+        .into_iter()
+        .filter_map(|(key, differs)| differs.then_some(key))
+        .collect()
+}
+
+fn read(sources: &Sources) -> Result<Checked, Vec<Fault>> {
     let ground = sources.ground();
     let (mut tree, unreadable) = match ground {
         Ok(tree) => (tree, Vec::new()),
@@ -255,6 +297,23 @@ pub fn admin_address(sources: &Sources) -> SocketAddr {
     settings.unwrap_or_default().admin.listen
 }
 
+impl Checked {
+    /// Every file that was read.
+    fn files(&self, sources: &Sources) -> Vec<PathBuf> {
+        let Config {
+            access,
+            server,
+            wecom,
+            ..
+        } = &self.config;
+        let mut files: Vec<_> = sources.file().map(|(file, _)| file).into_iter().collect();
+        files.extend(server.tls.iter().flat_map(http::TlsSettings::files));
+        files.extend(access.files());
+        files.extend(wecom.files());
+        files
+    }
+}
+
 impl Config {
     /// What is wrong between the settings; and, where nothing is, what they come to.
     fn check(self) -> (Option<Checked>, Vec<Flaw>) {
@@ -264,9 +323,12 @@ impl Config {
         };
         note("log", self.log.flaws());
         note("admin", self.admin.flaws(self.server.listen));
-        if let Some(tls) = &self.server.tls {
-            note("server.tls", tls.flaws());
+        if !self.server.asks_for_certificates() {
+            note("access", self.access.flaws_without_certificates());
         }
+        let credentials = self.server.tls.as_ref().map(http::TlsSettings::read);
+        let credentials = credentials.transpose();
+        let credentials = credentials.map_err(|found| note("server.tls", found));
         let apps = self.wecom.apps().map_err(|found| note("wecom", found));
         let names: Vec<_> = self
             .wecom
@@ -274,14 +336,16 @@ impl Config {
             .iter()
             .filter_map(|app| app.name.clone())
             .collect();
-        let access = Access::new(&self.access, &names, self.server.listen)
+        let roster = Roster::new(&self.access, &names, self.server.listen)
             .map_err(|found| note("access", found));
-        match (apps, access) {
-            (Ok(apps), Ok(access)) => (
+        match (apps, roster, credentials) {
+            (Ok(apps), Ok(roster), Ok(credentials)) => (
                 Some(Checked {
                     config: self,
                     apps,
-                    access,
+                    roster,
+                    credentials,
+                    fingerprint: Fingerprint::default(),
                 }),
                 flaws,
             ),

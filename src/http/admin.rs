@@ -1,7 +1,5 @@
 //! The operators' routes: is it alive, is it ready, and let it forget.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::Path;
 use axum::extract::RawQuery;
@@ -13,49 +11,54 @@ use axum::routing::MethodFilter;
 use axum::routing::MethodRouter;
 use axum::routing::delete;
 use axum::routing::on;
+use http::HeaderMap;
 use http::StatusCode;
 use http::header;
 use tokio_util::sync::CancellationToken;
 
 use super::problem::Kind;
 use super::problem::Problem;
+use crate::clock::Clock;
+use crate::logging::Switch;
 use crate::meeting::InvalidMeetingCode;
 use crate::meeting::InvalidMeetingId;
 use crate::meeting::Selector;
+use crate::metrics::Format;
+use crate::metrics::Gauges;
+use crate::metrics::Metrics;
 use crate::service::Meetings;
 use crate::service::Scope;
 use crate::service::Thoroughness;
 use crate::wecom::AppName;
 use crate::wecom::Standing;
-use crate::wecom::WeCom;
 
-/// Whether callers should be sent here.
+/// What the operators' routes work with. Clones share it.
 #[derive(Clone)]
-pub struct Readiness {
-    wecom: WeCom,
-    leaving: CancellationToken,
+pub struct Office {
+    /// What is known about meetings.
+    pub meetings: Meetings,
+    /// Cancelled when we are about to leave.
+    pub leaving: CancellationToken,
+    /// The time.
+    pub clock: Clock,
+    /// What was counted.
+    pub metrics: Metrics,
+    /// What the log lost; `None` where somebody else logs.
+    pub log: Option<Switch>,
 }
 
-impl Readiness {
-    /// Ready as long as `wecom` can serve at least one app, and `leaving` is not announced.
-    pub fn new(wecom: WeCom, leaving: CancellationToken) -> Self {
-        Self { wecom, leaving }
-    }
-
+impl Office {
     /// Why callers should not be sent here; `Ok` if they should. An outage of WeCom is no reason:
     /// what is kept can be served, and another replica would fare no better.
-    fn check(&self) -> Result<(), &'static str> {
+    fn readiness(&self) -> Result<(), &'static str> {
         if self.leaving.is_cancelled() {
             return Err("shutting down");
         }
-        let standings: Vec<Standing> = self
-            .wecom
-            .standings()
-            .map(|(_, standing)| standing)
-            .collect();
-        if standings.contains(&Standing::Served) {
+        let standings = self.meetings.standings();
+        let has = |sought| standings.iter().any(|(_, standing)| *standing == sought);
+        if has(Standing::Served) {
             Ok(())
-        } else if standings.contains(&Standing::Unknown) {
+        } else if has(Standing::Unknown) {
             Err("waiting for the first word from WeCom")
         } else {
             Err("WeCom refuses every app until a person acts: see the log")
@@ -63,19 +66,8 @@ impl Readiness {
     }
 }
 
-/// What the operators' routes work with. Clones share it.
-#[derive(Clone)]
-pub struct Office {
-    /// Whether callers should be sent here.
-    pub readiness: Readiness,
-    /// What is known about meetings.
-    pub meetings: Meetings,
-    /// The apps there are.
-    pub apps: Arc<[AppName]>,
-}
-
 /// What an operator is told who takes another.
-const ROUTES: &str = "the routes are /livez, /readyz, /cache, /cache/meetings/{meeting_id} and \
+const ROUTES: &str = "the routes are /livez, /readyz, /metrics, /cache, /cache/meetings/{meeting_id} and \
                       /cache/meetings/by-code/{meeting_code}";
 
 /// The routes.
@@ -90,6 +82,7 @@ pub(super) fn routes(office: Office) -> Router {
     Router::new()
         .route("/livez", reads(on(get, livez)))
         .route("/readyz", reads(on(get, readyz)))
+        .route("/metrics", reads(on(get, metrics)))
         .route("/cache", purges(delete(purge_all)))
         .route("/cache/meetings/{meeting_id}", purges(delete(purge_by_id)))
         .route(
@@ -107,13 +100,30 @@ async fn livez() -> Response {
 
 /// `GET /readyz`: whether callers should be sent here.
 async fn readyz(State(office): State<Office>) -> Response {
-    match office.readiness.check() {
+    match office.readiness() {
         Ok(()) => plain(StatusCode::OK, "ready\n"),
         Err(why) => plain(
             StatusCode::SERVICE_UNAVAILABLE,
             &format!("not ready: {why}\n"),
         ),
     }
+}
+
+/// `GET /metrics`: the numbers, for a scraper.
+async fn metrics(State(office): State<Office>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT);
+    let accept = accept.and_then(|accept| accept.to_str().ok());
+    let format = Format::accepted(accept.unwrap_or_default());
+    let gauges = Gauges {
+        log_lines_lost: office.log.as_ref().map_or(0, Switch::lines_lost),
+        ..office.meetings.gauges()
+    };
+    let text = office.metrics.text(&gauges, format);
+    let headers = [
+        (header::CONTENT_TYPE, format.content_type()),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (headers, text).into_response()
 }
 
 /// `DELETE /cache`
@@ -160,8 +170,9 @@ impl Office {
     }
 
     fn app(&self, name: &str) -> Result<AppName, Problem> {
-        let app = self.apps.iter().find(|app| app.as_str() == name);
-        app.cloned()
+        let apps = self.meetings.standings().into_iter().map(|(app, _)| app);
+        apps.into_iter()
+            .find(|app| app.as_str() == name)
             .ok_or_else(|| Problem::new(Kind::UnknownApp, "no app of that name is set up"))
     }
 }

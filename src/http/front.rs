@@ -1,7 +1,8 @@
 //! The way that every request takes, whatever its route.
 //!
 //! It gets its id, is routed, and its answer goes out: with that id, and, where it is a problem,
-//! with a body that names it. A panic on the way becomes a problem too.
+//! with a body that names it. A panic on the way becomes a problem too. Callers' requests are counted,
+//! and each has its line in the log; operators' are not.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -11,18 +12,27 @@ use axum::body::Body;
 use axum::response::IntoResponse;
 use axum::response::Response;
 use http::HeaderMap;
+use http::Method;
 use http::Request;
 use http::Version;
 use http::header;
+use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanic;
 use tower_service::Service;
 
+use super::account::Account;
+use super::account::Asked;
+use super::account::TraceId;
 use super::head::FIELDS_MAX;
 use super::head::TARGET_BYTES_MAX;
 use super::head::Verdict;
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::request_id::X_REQUEST_ID;
+use crate::metrics;
+use crate::metrics::Metrics;
+use crate::metrics::Route;
+use crate::metrics::Shed;
 
 /// What a panic leaves behind.
 type Panic = Box<dyn Any + Send>;
@@ -30,12 +40,23 @@ type Panic = Box<dyn Any + Send>;
 /// A router, and what goes before and after it.
 pub(super) struct Front {
     routes: CatchPanic<Router, fn(Panic) -> Response>,
+    /// Where requests are counted, if they are.
+    metrics: Option<Metrics>,
 }
 
 impl Front {
     pub(super) fn new(routes: Router) -> Self {
         Self {
             routes: CatchPanic::custom(routes, internal),
+            metrics: None,
+        }
+    }
+
+    /// The same, and counts requests.
+    pub(super) fn counting(routes: Router, metrics: Metrics) -> Self {
+        Self {
+            metrics: Some(metrics),
+            ..Self::new(routes)
         }
     }
 
@@ -46,13 +67,43 @@ impl Front {
         refused: Option<Verdict>,
     ) -> Response {
         let request_id = RequestId::of(request.headers());
+        let Some(metrics) = &self.metrics else {
+            return self.respond(request, refused, &request_id).await;
+        };
+        let began = Instant::now();
+        let asked = Asked {
+            route: match refused {
+                Some(_) => Route::None,
+                None => Route::of(request.uri().path()),
+            },
+            method: request.method().clone(),
+            trace_id: TraceId::of(request.headers()),
+            request_id,
+        };
+        if refused == Some(Verdict::Crowded) {
+            metrics.shed(Shed::Connections);
+        }
+        let mut response = self.respond(request, refused, &asked.request_id).await;
+        let (status, took) = (response.status(), began.elapsed());
+        metrics.answered(asked.route, counted(&asked.method), status.as_u16(), took);
+        let account = response.extensions_mut().remove::<Account>();
+        asked.tell(status, took, &account.unwrap_or_default());
+        response
+    }
+
+    async fn respond(
+        &self,
+        request: Request<Body>,
+        refused: Option<Verdict>,
+        request_id: &RequestId,
+    ) -> Response {
         let refused = refused.or_else(|| vet_frames(&request).err());
         let mut response = match refused {
             Some(verdict) => Problem::from(verdict).into_response(),
             None => self.route(request).await,
         };
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-            response = problem.dress(&request_id);
+            response = problem.dress(request_id);
         }
         response
             .headers_mut()
@@ -65,6 +116,14 @@ impl Front {
         match routed {
             Ok(response) => response.map(Body::new),
         }
+    }
+}
+
+fn counted(method: &Method) -> metrics::Method {
+    match *method {
+        Method::GET => metrics::Method::Get,
+        Method::HEAD => metrics::Method::Head,
+        _ => metrics::Method::Other,
     }
 }
 

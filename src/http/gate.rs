@@ -11,18 +11,15 @@
 //! | a request is under way | as long as it takes: it has a deadline of its own |
 //! | the connection rests between requests | `idle_timeout` |
 //! | the caller does not take its answer | `idle_timeout` |
+//! | the connection is ending, and no request is under way | a short grace |
+//!
+//! A connection of HTTP/2 that is ending is ended by the server, which tells the caller so.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::OnceLock;
-use std::sync::PoisonError;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
 use std::task::Context;
 use std::task::Poll;
-use std::task::Waker;
 use std::task::ready;
 use std::time::Duration;
 
@@ -35,9 +32,9 @@ use tokio::time::Instant;
 use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
 
+use super::connection::Connection;
 use super::head;
 use super::head::HeadReader;
-use super::head::Verdict;
 
 /// How HTTP/2 begins (RFC 9113, section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -45,55 +42,10 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How much is read at a time.
 const READ_BYTES: usize = 4 * 1024;
 
-/// How long, and how much, we go on reading from a caller who was refused: were we to close with
-/// something unread, the network would throw our answer away.
+/// How long, and how much, we go on reading from a caller who was told that this is the last answer:
+/// were we to close with something unread, the network would throw our answer away.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES_MAX: usize = 1024 * 1024;
-
-/// What a gate and the service behind it know of one connection.
-#[derive(Debug, Default)]
-pub(super) struct Connection {
-    under_way: AtomicUsize,
-    /// Who reads the connection, and was told to wait until its request is answered. Held only to
-    /// be replaced.
-    reader: Mutex<Option<Waker>>,
-    verdict: OnceLock<Verdict>,
-}
-
-impl Connection {
-    /// Why the last head of this connection was refused.
-    pub(super) fn verdict(&self) -> Option<Verdict> {
-        self.verdict.get().copied()
-    }
-
-    /// Notes that a request has come.
-    pub(super) fn begin(&self) {
-        self.under_way.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Notes that it has been answered: the next head may be let in.
-    pub(super) fn end(&self) {
-        self.under_way.fetch_sub(1, Ordering::AcqRel);
-        let reader = self
-            .reader
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-    }
-
-    /// Has `reader` woken when the request under way is answered.
-    fn wake_when_answered(&self, reader: &Waker) {
-        let mut waiting = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        *waiting = Some(reader.clone());
-    }
-
-    fn is_busy(&self) -> bool {
-        self.under_way.load(Ordering::Acquire) > 0
-    }
-}
 
 /// How long a gate waits.
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +54,19 @@ pub(super) struct Patience {
     pub(super) head: Duration,
     /// For the next head to begin, and for an answer to be taken.
     pub(super) idle: Duration,
+    /// For anything at all, once the connection is ending.
+    pub(super) ending: Duration,
+}
+
+impl Patience {
+    /// The same, whatever is waited for.
+    pub(super) const fn always(wait: Duration) -> Self {
+        Self {
+            head: wait,
+            idle: wait,
+            ending: wait,
+        }
+    }
 }
 
 /// A connection of which the server sees vetted heads only.
@@ -139,13 +104,15 @@ enum Protocol {
 enum Phase {
     /// An answer of ours: nothing of the caller.
     Answer,
+    /// What the caller may just be sending, before the connection ends.
+    Ending,
     /// The rest of a head, or the first byte of the first.
     Head,
     /// The next head, or the next frame.
     Idle,
 }
 
-/// The end of a connection whose caller was refused.
+/// The end of a connection whose caller was told that it is one.
 struct Linger {
     deadline: Pin<Box<Sleep>>,
     bytes_left: usize,
@@ -195,13 +162,14 @@ impl<S: AsyncRead + Unpin> Gate<S> {
         if self.inbox.starts_with(HTTP2_PREFACE) {
             self.protocol = Protocol::Frames;
             self.phase = Phase::Answer;
+            self.connection.recognise_http2();
         } else if !HTTP2_PREFACE.starts_with(&self.inbox) {
             self.protocol = Protocol::HeadsToCome;
         }
     }
 
     fn vet_head(&mut self) {
-        if self.vetted > 0 || self.connection.is_busy() || self.connection.verdict().is_some() {
+        if self.vetted > 0 || self.connection.is_busy() || self.connection.is_refused() {
             return;
         }
         // An empty line before a head is none of it (RFC 9112, section 2.2).
@@ -213,8 +181,7 @@ impl<S: AsyncRead + Unpin> Gate<S> {
             Ok(None) => return,
             Ok(Some(length)) => self.vetted = length,
             Err(verdict) => {
-                // It can be set once, and it is not set: see above.
-                let _ = self.connection.verdict.set(verdict);
+                self.connection.refuse(verdict);
                 self.inbox = BytesMut::from(&*head::stand_in(&self.inbox));
                 self.vetted = self.inbox.len();
             }
@@ -255,6 +222,8 @@ impl<S: AsyncRead + Unpin> Gate<S> {
         let (phase, patience) = if self.connection.is_busy() {
             self.phase = Phase::Answer;
             return Poll::Pending;
+        } else if self.is_ending() {
+            (Phase::Ending, self.patience.ending)
         } else if is_first || !self.inbox.is_empty() {
             (Phase::Head, self.patience.head)
         } else {
@@ -267,7 +236,15 @@ impl<S: AsyncRead + Unpin> Gate<S> {
         self.read_deadline.as_mut().poll(context)
     }
 
-    /// Reads and throws away what a refused caller still sends, for a while.
+    /// Whether the caller is waited for a last time: not while it is still taking an answer, nor in
+    /// HTTP/2, where the server knows what is under way.
+    fn is_ending(&self) -> bool {
+        self.connection.is_ending()
+            && self.protocol != Protocol::Frames
+            && self.write_deadline.is_none()
+    }
+
+    /// Reads and throws away what the caller still sends, for a while.
     fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let linger = self.linger.get_or_insert_with(|| Linger {
             deadline: Box::pin(tokio::time::sleep(LINGER)),
@@ -305,7 +282,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
                 self.deliver(into);
                 return Poll::Ready(Ok(()));
             }
-            if self.connection.verdict().is_some() {
+            if self.connection.is_refused() {
                 // Nothing more is taken from this caller: the refusal ends the connection.
                 return Poll::Pending;
             }
@@ -327,7 +304,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gate<S> {
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.write_deadline = None;
+            if self.write_deadline.take().is_some() {
+                // Now that the answer goes on, what is waited for may be something else.
+                context.waker().wake_by_ref();
+            }
             return written;
         }
         let idle = self.patience.idle;
@@ -368,10 +348,62 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gate<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
-        if self.connection.verdict().is_some() {
+        // Over TLS, that is something to be taken, too.
+        let shut = Pin::new(&mut self.stream).poll_shutdown(context);
+        ready!(self.check_write(context, shut))?;
+        if self.connection.has_parted() {
             ready!(self.poll_linger(context));
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::io::empty;
+
+    use super::*;
+
+    /// One whose other end takes nothing: not even that this is the end, as TLS says it.
+    struct Stuck;
+
+    impl AsyncRead for Stuck {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            into: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut empty()).poll_read(context, into)
+        }
+    }
+
+    impl AsyncWrite for Stuck {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test]
+    async fn a_caller_who_does_not_take_the_end_is_not_waited_for_without_end() {
+        let patience = Patience::always(Duration::from_millis(50));
+        let mut gate = Gate::new(Stuck, Arc::default(), patience, false);
+
+        let shut = tokio::time::timeout(Duration::from_secs(20), gate.shutdown()).await;
+
+        let error = shut.expect("in time").expect_err("not taken");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -20,11 +20,13 @@ pub(super) const FIELDS_MAX: usize = 100;
 /// Bytes of a request line at most: besides its target, no more than a method and a version.
 const LINE_BYTES_MAX: usize = TARGET_BYTES_MAX + 64;
 
-/// Why a head is not let in.
+/// Why a request is not answered as it asks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Verdict {
     /// It could be read in more than one way, or in none.
     Bad(&'static str),
+    /// It is good, and there is no place for its caller.
+    Crowded,
     /// It is too large, or has too many fields.
     HeadTooLarge,
     /// Its target is too long.
@@ -35,6 +37,7 @@ impl From<Verdict> for Problem {
     fn from(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Bad(why) => Self::bad_request(why),
+            Verdict::Crowded => Self::crowded(),
             Verdict::HeadTooLarge => Self::headers_too_large(),
             Verdict::TargetTooLong => Self::uri_too_long(),
         }

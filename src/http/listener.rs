@@ -1,18 +1,32 @@
 //! Opens a door and serves whoever comes in, until told to stop.
 //!
 //! The accept loop is our own: each connection has a [`Gate`] with its deadlines, there is a bound
-//! on connections, and a stop ends in a bounded time whatever callers do. What a request is answered
-//! is the business of the [`Front`].
+//! on connections, and a stop loses no request and ends in a bounded time whatever callers do. What
+//! a request is answered is the business of the [`Front`].
+//!
+//! | who comes | when | is |
+//! |---|---|---|
+//! | first | there is a place | served |
+//! | next | there is one in the anteroom | told that we are overloaded, and to come again |
+//! | then | | left before the door |
+//!
+//! On a stop, those before the door are let in as far as there is room, and the door is closed.
+//! Every answer is the last of its connection from then on, and a connection whose caller is quiet
+//! is closed after a grace.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::body::Body;
+use http::HeaderValue;
 use http::Request;
+use http::Response;
 use http::Version;
+use http::header;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioExecutor;
@@ -21,40 +35,58 @@ use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 use tokio::net::TcpSocket;
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::access::Certificate;
+use super::access::Peer;
+use super::connection::Connection;
 use super::front::Front;
-use super::gate::Connection;
 use super::gate::Gate;
 use super::gate::Patience;
 use super::head::HEAD_BYTES_MAX;
+use super::line::Line;
+use super::seating::Room;
+use super::seating::Seating;
+use crate::clock::Clock;
+use crate::repeat::Repeats;
+use crate::tls;
 
 /// Callers who may stand before the door until we let them in. Linux caps it at `somaxconn`.
 const BACKLOG: u32 = 4096;
+
+/// How long a connection is waited for whose caller is only told that there is no place.
+const ANTEROOM_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a caller must have been quiet for the connection to be closed after a stop. One at full
+/// speed sends its next request sooner, and is told in the answer to send no more.
+const ENDING_GRACE: Duration = Duration::from_millis(500);
 
 /// How long to wait after the system could not give us a connection, as when descriptors run out:
 /// asking again at once would only burn the processor.
 const PAUSE_AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(100);
 
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
 /// What a door lets in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// Connections at a time. Whoever comes beyond that waits before the door.
+    /// Connections at a time that are served.
     pub(super) connections_max: usize,
-    /// How long a connection is waited for.
-    pub(super) patience: Patience,
-    /// Whether HTTP/2 is spoken besides HTTP/1.1, in the clear.
+    /// How long the head of a request may take.
+    pub(super) head_timeout: Duration,
+    /// How long a connection may rest between requests, and an answer be taken.
+    pub(super) idle_timeout: Duration,
+    /// Whether HTTP/2 is spoken besides HTTP/1.1.
     pub(super) http2: bool,
 }
 
 /// A door that is open, and not yet served.
 #[derive(Debug)]
 pub struct Listener {
-    listener: TcpListener,
+    socket: TcpListener,
     address: SocketAddr,
+    tls: Option<Arc<tls::Server>>,
 }
 
 impl Listener {
@@ -67,11 +99,18 @@ impl Listener {
         };
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
-        let listener = socket.listen(BACKLOG)?;
+        let socket = socket.listen(BACKLOG)?;
         Ok(Self {
-            address: listener.local_addr()?,
-            listener,
+            address: socket.local_addr()?,
+            socket,
+            tls: None,
         })
+    }
+
+    /// The same door, where TLS is spoken if there is any.
+    #[must_use]
+    pub fn speaking(self, tls: Option<Arc<tls::Server>>) -> Self {
+        Self { tls, ..self }
     }
 
     /// Where the door is: the port is the real one, if any was asked for.
@@ -81,109 +120,219 @@ impl Listener {
 
     /// Serves whoever comes in, until `stop`; then finishes what is under way. Ends when the last
     /// connection is closed, so whoever calls this sets a deadline.
-    pub(super) async fn serve(self, front: Arc<Front>, limits: Limits, stop: CancellationToken) {
-        let connections = TaskTracker::new();
-        let room = Arc::new(Semaphore::new(
-            limits.connections_max.min(Semaphore::MAX_PERMITS),
-        ));
-        let hall = Hall {
-            front,
-            limits,
-            stop: stop.clone(),
-        };
+    pub(super) async fn serve(self, hall: Hall) {
         loop {
             let accepted = tokio::select! {
-                () = stop.cancelled() => break,
-                accepted = self.accept(&room) => accepted,
+                () = hall.stop.cancelled() => break,
+                accepted = self.accept(&hall.seating) => accepted,
             };
             match accepted {
-                Ok((stream, place)) => {
-                    connections.spawn(hall.clone().serve(stream, place));
+                Ok(stream) => {
+                    // There was a place, and nobody else takes them.
+                    let _ = hall.let_in(Line::over(stream, self.tls.as_deref()));
                 }
+                Err(error) if is_the_callers(&error) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "no connection could be accepted: {error}");
+                    hall.log.not_accepted(&error);
                     tokio::time::sleep(PAUSE_AFTER_ACCEPT_ERROR).await;
                 }
             }
         }
-        drop(self);
-        connections.close();
-        connections.wait().await;
+        match self.socket.into_std() {
+            Ok(listener) => hall.let_in_who_waits(&listener, self.tls.as_deref()),
+            Err(error) => hall.log.not_accepted(&error),
+        }
+        hall.connections.close();
+        hall.connections.wait().await;
     }
 
-    async fn accept(&self, room: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-        let place = Arc::clone(room)
-            .acquire_owned()
-            .await
-            .map_err(io::Error::other)?;
-        let (stream, _) = self.listener.accept().await?;
-        stream.set_nodelay(true)?;
-        Ok((stream, place))
+    async fn accept(&self, seating: &Seating) -> io::Result<TcpStream> {
+        seating.some().await?;
+        let (stream, _) = self.socket.accept().await?;
+        Ok(stream)
     }
 }
 
-/// What every connection of a door needs.
-#[derive(Clone)]
-struct Hall {
+/// Whether it is the fault of one caller who left, and says nothing about the next.
+fn is_the_callers(error: &io::Error) -> bool {
+    let kinds = [
+        io::ErrorKind::ConnectionAborted,
+        io::ErrorKind::ConnectionReset,
+        io::ErrorKind::Interrupted,
+    ];
+    kinds.contains(&error.kind())
+}
+
+/// Behind a door: where connections are served.
+pub(super) struct Hall {
     front: Arc<Front>,
     limits: Limits,
     stop: CancellationToken,
+    seating: Seating,
+    connections: TaskTracker,
+    log: Log,
 }
 
 impl Hall {
-    /// Serves one connection to its end. `_place` is given back then.
-    async fn serve(self, stream: TcpStream, _place: OwnedSemaphorePermit) {
-        let Self {
-            front,
+    pub(super) fn new(front: Front, limits: Limits, clock: Clock, stop: CancellationToken) -> Self {
+        Self {
+            front: Arc::new(front),
             limits,
             stop,
-        } = self;
-        let connection = Arc::new(Connection::default());
-        let gate = Gate::new(
-            stream,
-            Arc::clone(&connection),
-            limits.patience,
-            limits.http2,
-        );
-        let service = service_fn(|request: Request<Incoming>| {
-            let (front, connection) = (Arc::clone(&front), Arc::clone(&connection));
-            async move {
-                // The gate counts a head of HTTP/1.1 as it lets it in; it does not see those of HTTP/2.
-                if request.version() == Version::HTTP_2 {
-                    connection.begin();
-                }
-                let _under_way = UnderWay(&connection);
-                // No request here has a body.
-                let request = request.map(|_| Body::empty());
-                Ok::<_, Infallible>(front.answer(request, connection.verdict()).await)
-            }
-        });
-        let mut server = auto::Builder::new(TokioExecutor::new());
-        server
-            .http1()
-            .max_buf_size(2 * HEAD_BYTES_MAX)
-            .half_close(false);
-        server
-            .http2()
-            .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX));
-        let server = if limits.http2 {
-            server
-        } else {
-            server.http1_only()
+            seating: Seating::new(limits.connections_max),
+            connections: TaskTracker::new(),
+            log: Log {
+                clock,
+                repeats: Repeats::default(),
+            },
+        }
+    }
+
+    /// Serves a connection, or tells its caller that there is no place. Whether it found one.
+    fn let_in(&self, line: Line) -> bool {
+        let Some((room, place)) = self.seating.take() else {
+            return false;
         };
+        let Limits {
+            head_timeout,
+            idle_timeout,
+            http2,
+            ..
+        } = self.limits;
+        let (connection, patience) = match room {
+            Room::Anteroom => {
+                self.log.turned_away();
+                (
+                    Connection::turned_away(),
+                    Patience::always(ANTEROOM_PATIENCE),
+                )
+            }
+            Room::Hall => (
+                Connection::default(),
+                Patience {
+                    head: head_timeout,
+                    idle: idle_timeout,
+                    ending: ENDING_GRACE,
+                },
+            ),
+        };
+        let connection = Arc::new(connection);
+        let guest = Arc::new(Guest {
+            front: Arc::clone(&self.front),
+            connection: Arc::clone(&connection),
+            peer: line.peer(),
+            certificate: line.certificate(),
+            stop: self.stop.clone(),
+            http2,
+        });
+        let gate = Gate::new(line, connection, patience, http2);
+        self.connections.spawn(async move {
+            guest.serve(gate).await;
+            drop(place);
+        });
+        true
+    }
+
+    /// Lets in who was before the door when we were told to stop, as far as there is room.
+    fn let_in_who_waits(&self, listener: &std::net::TcpListener, tls: Option<&tls::Server>) {
+        loop {
+            let accepted = listener.accept().and_then(|(stream, _)| {
+                stream.set_nonblocking(true)?;
+                TcpStream::from_std(stream)
+            });
+            let goes_on = match accepted {
+                Ok(stream) => self.let_in(Line::over(stream, tls)),
+                // As when nobody waits any more.
+                Err(error) => is_the_callers(&error),
+            };
+            if !goes_on {
+                return;
+            }
+        }
+    }
+}
+
+/// Who is on a connection.
+struct Guest {
+    front: Arc<Front>,
+    connection: Arc<Connection>,
+    peer: Peer,
+    /// There once hands were shaken, if the caller shows one.
+    certificate: Arc<OnceLock<Certificate>>,
+    stop: CancellationToken,
+    http2: bool,
+}
+
+impl Guest {
+    /// Serves the connection to its end.
+    async fn serve(self: Arc<Self>, gate: Gate<Line>) {
+        let server = server(self.http2);
+        let service = service_fn(|request| {
+            let guest = Arc::clone(&self);
+            async move { guest.answer(request).await }
+        });
         let mut serving = std::pin::pin!(server.serve_connection(TokioIo::new(gate), service));
+        // The ending is looked at first: what is served after that knows of it.
         let ended = tokio::select! {
-            ended = serving.as_mut() => ended,
-            () = stop.cancelled() => {
+            biased;
+            () = self.ending_in_http2() => {
                 serving.as_mut().graceful_shutdown();
                 serving.await
             }
+            ended = serving.as_mut() => ended,
         };
         if let Err(error) = ended {
             // Callers hang up as they please. Nothing of what they sent is in such an error.
             tracing::debug!("a connection ended early: {error}");
         }
     }
+
+    /// Winds the connection up when it is to end. Comes back only for HTTP/2, where the server is to
+    /// tell the caller; the gate ends one of HTTP/1.1.
+    async fn ending_in_http2(&self) {
+        if !self.connection.is_ending() {
+            self.stop.cancelled().await;
+            self.connection.wind_up();
+        }
+        self.connection.speaks_http2().await;
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        let connection = &*self.connection;
+        let is_http2 = request.version() == Version::HTTP_2;
+        // The gate counts a head of HTTP/1.1 as it lets it in; it does not see those of HTTP/2.
+        if is_http2 {
+            connection.begin();
+        }
+        let _under_way = UnderWay(connection);
+        // No request here has a body.
+        let mut request = request.map(|_| Body::empty());
+        let extensions = request.extensions_mut();
+        extensions.insert(self.peer);
+        if let Some(certificate) = self.certificate.get() {
+            extensions.insert(certificate.clone());
+        }
+        let mut response = self.front.answer(request, connection.verdict()).await;
+        if connection.is_ending() && !is_http2 {
+            response.headers_mut().insert(header::CONNECTION, CLOSE);
+        }
+        if response.headers().get(header::CONNECTION) == Some(&CLOSE) {
+            connection.part();
+        }
+        Ok(response)
+    }
+}
+
+fn server(http2: bool) -> auto::Builder<TokioExecutor> {
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server
+        .http1()
+        .max_buf_size(2 * HEAD_BYTES_MAX)
+        .half_close(false);
+    server
+        .http2()
+        .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX));
+    if http2 { server } else { server.http1_only() }
 }
 
 /// A request that is being answered, until it is answered or its caller has gone.
@@ -192,5 +341,38 @@ struct UnderWay<'a>(&'a Connection);
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         self.0.end();
+    }
+}
+
+/// What is told of a door's troubles: each once a second at most.
+struct Log {
+    clock: Clock,
+    repeats: Repeats<Trouble>,
+}
+
+/// A door's troubles.
+#[derive(Eq, Hash, PartialEq)]
+enum Trouble {
+    /// The system gave us no connection, for a reason of this number.
+    NotAccepted(Option<i32>),
+    /// There was no place for a caller.
+    TurnedAway,
+}
+
+impl Log {
+    fn not_accepted(&self, error: &io::Error) {
+        let trouble = Trouble::NotAccepted(error.raw_os_error());
+        if let Some(times) = self.repeats.note(trouble, self.clock.now()) {
+            tracing::warn!(%error, times, "no connection could be accepted, {times} times: {error}");
+        }
+    }
+
+    fn turned_away(&self) {
+        if let Some(times) = self.repeats.note(Trouble::TurnedAway, self.clock.now()) {
+            tracing::warn!(
+                times,
+                "turned away {times} callers: too many connections are open"
+            );
+        }
     }
 }

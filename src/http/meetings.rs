@@ -17,6 +17,7 @@ use http::request::Parts;
 
 use super::Desk;
 use super::access::Caller;
+use super::account::Account;
 use super::caching;
 use super::directives;
 use super::encoding;
@@ -25,10 +26,10 @@ use super::problem::Problem;
 use super::validation;
 use crate::meeting::InvalidMeetingCode;
 use crate::meeting::InvalidMeetingId;
-use crate::meeting::MeetingCode;
 use crate::meeting::MeetingId;
 use crate::meeting::Selector;
 use crate::meeting::view::Views;
+use crate::metrics::Lookup;
 use crate::service::Found;
 use crate::wecom::Question;
 
@@ -51,9 +52,10 @@ async fn by_id(
     State(desk): State<Desk>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let Path(id) = id.map_err(|_| InvalidMeetingId)?;
-    let id: MeetingId = id.parse()?;
-    desk.show(&caller, Selector::Id(id), &request).await
+    let id = id.map_err(|_| InvalidMeetingId);
+    let id = id.and_then(|Path(id)| id.parse()).map(Selector::Id);
+    desk.answer(&caller, id.map_err(Problem::from), &request)
+        .await
 }
 
 /// `GET /meetings/by-code/{meeting_code}`
@@ -63,12 +65,24 @@ async fn by_code(
     State(desk): State<Desk>,
     code: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
-    let Path(code) = code.map_err(|_| InvalidMeetingCode)?;
-    let code: MeetingCode = code.parse()?;
-    desk.show(&caller, Selector::Code(code), &request).await
+    let code = code.map_err(|_| InvalidMeetingCode);
+    let code = code.and_then(|Path(code)| code.parse()).map(Selector::Code);
+    desk.answer(&caller, code.map_err(Problem::from), &request)
+        .await
 }
 
 impl Desk {
+    /// The meeting of that name, if it is a name; or a problem that knows whose it is.
+    async fn answer(
+        &self,
+        caller: &Caller,
+        name: Result<Selector, Problem>,
+        request: &Reading,
+    ) -> Result<Response, Problem> {
+        let shown = async { self.show(caller, name?, request).await };
+        shown.await.map_err(|problem| problem.to(caller))
+    }
+
     async fn show(
         &self,
         caller: &Caller,
@@ -80,14 +94,16 @@ impl Desk {
             app,
             sub_meeting_id,
         } = Parameters::parse(query)?;
-        let app = self.access.app(caller, app.as_deref())?;
+        let app = self.access.load().app(caller, app.as_deref())?;
         let question = Question {
             app,
             selector,
             occurrence: sub_meeting_id,
         };
         let wish = directives::wish(&request.headers);
-        let found = self.meetings.lookup(&question, wish).await?;
+        let found = self.meetings.lookup(&question, wish).await;
+        let found =
+            found.map_err(|refusal| Problem::of(refusal, self.clock.now()).after(Lookup::Error))?;
         self.dress(caller, &question, &found, &request.headers)
     }
 
@@ -100,11 +116,13 @@ impl Desk {
         request: &HeaderMap,
     ) -> Result<Response, Problem> {
         let mut headers = caching::headers(found, self.clock.now());
+        caller.tell_limit(&mut headers);
         let views = match &found.answer.value {
             Ok(views) => views,
             Err(absent) => {
                 headers.insert(header::VARY, HeaderValue::from_static("Authorization"));
-                return Err(Problem::from(*absent).with_headers(&headers));
+                let problem = Problem::from(*absent).with_headers(&headers);
+                return Err(problem.after(found.lookup()));
             }
         };
         let bytes_before = views.bytes();
@@ -136,6 +154,7 @@ impl Desk {
             self.meetings.has_grown(question, views);
         }
         *response.headers_mut() = headers;
+        response.extensions_mut().insert(Account::of(caller, found));
         Ok(response)
     }
 }

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::time::Duration;
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::response::IntoResponse;
@@ -16,11 +17,15 @@ use http::StatusCode;
 use http::header;
 use serde::Serialize;
 
+use super::access::Caller;
+use super::account::Account;
 use super::caching;
 use super::caching::CACHE_STATUS;
 use super::request_id::RequestId;
 use crate::meeting::InvalidMeetingCode;
 use crate::meeting::InvalidMeetingId;
+use crate::metrics::Lookup;
+use crate::service::Cause;
 use crate::service::Refusal;
 use crate::wecom::Absence;
 use crate::wecom::Absent;
@@ -36,6 +41,8 @@ pub(super) struct Problem {
     kind: Kind,
     detail: Cow<'static, str>,
     wecom_errcode: Option<i64>,
+    /// Who asked, and what was looked up for them.
+    account: Box<Account>,
     /// Besides those that every problem has. A later one replaces an earlier of its name.
     headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -81,6 +88,7 @@ kinds! {
     NotAccessible = "not_accessible", FORBIDDEN, "WeCom does not let this app see this meeting";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too much is asked of us at the moment";
     RejectedByWecom = "rejected_by_wecom", BAD_REQUEST, "WeCom rejects the question";
+    TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests";
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "A key is needed";
     UnknownApp = "unknown_app", BAD_REQUEST, "No app of that name is set up";
     UriTooLong = "uri_too_long", URI_TOO_LONG, "The request's target is too long";
@@ -128,8 +136,21 @@ impl Problem {
             kind,
             detail: detail.into(),
             wecom_errcode: None,
+            account: Box::default(),
             headers,
         }
+    }
+
+    /// The same, told to that caller.
+    pub(super) fn to(mut self, caller: &Caller) -> Self {
+        self.account.caller = caller.name();
+        self
+    }
+
+    /// The same, after something was looked up.
+    pub(super) fn after(mut self, lookup: Lookup) -> Self {
+        self.account.lookup = Some(lookup);
+        self
     }
 
     /// The same, with a header field.
@@ -168,7 +189,19 @@ impl Problem {
         .with_header(header::CONNECTION, CLOSE)
     }
 
-    /// The same answer for no key and for a wrong one.
+    /// No place for another connection.
+    pub(super) fn crowded() -> Self {
+        Self::new(Kind::Overloaded, "too many connections are open")
+    }
+
+    /// More than somebody may send. After `wait`, one more will be taken.
+    pub(super) fn too_many_requests(detail: &'static str, wait: Duration) -> Self {
+        Self::new(Kind::TooManyRequests, detail)
+            .with_header(header::RETRY_AFTER, seconds_up(wait.max(RETRY_SOON)))
+    }
+
+    /// The same answer for no key and for a wrong one, for one that has expired and for a token
+    /// that is not taken.
     pub(super) fn unauthenticated() -> Self {
         Self::new(
             Kind::Unauthenticated,
@@ -204,6 +237,7 @@ impl Problem {
             kind,
             detail,
             wecom_errcode,
+            account,
             headers,
         } = self;
         let document = Document {
@@ -227,6 +261,10 @@ impl Problem {
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, problem_json);
+        response.extensions_mut().insert(Account {
+            errcode: wecom_errcode,
+            ..*account
+        });
         response
     }
 }
@@ -275,29 +313,34 @@ impl From<Absent> for Problem {
     }
 }
 
-impl From<Refusal> for Problem {
-    /// Only who asked WeCom, in vain, tells so in `Cache-Status`.
-    fn from(refusal: Refusal) -> Self {
+impl Problem {
+    /// Why a caller gets nothing, at `now`. Only where WeCom was to be asked, and in vain, is that
+    /// told in `Cache-Status`.
+    pub(super) fn of(refusal: Refusal, now: Instant) -> Self {
         match refusal {
             Refusal::Broken => Self::internal(),
-            Refusal::Crowded => Self::new(Kind::Overloaded, "too many questions are under way"),
-            Refusal::Fault(fault @ Fault::NoSuchApp, _) => fault.into(),
-            Refusal::Fault(fault, cause) => {
-                Self::from(fault).with_header(CACHE_STATUS, caching::in_vain(cause))
-            }
+            Refusal::Crowded => Self::too_many_questions(),
+            Refusal::Fault {
+                fault,
+                cause,
+                until,
+            } => Self::of_fault(&fault, cause, until.saturating_duration_since(now)),
             Refusal::NotCached => Self::new(
                 Kind::NotCached,
                 "you asked for no question, and nothing is kept that will do",
             ),
         }
     }
-}
 
-impl From<Fault> for Problem {
-    fn from(fault: Fault) -> Self {
+    fn too_many_questions() -> Self {
+        Self::new(Kind::Overloaded, "too many questions are under way")
+    }
+
+    fn of_fault(fault: &Fault, cause: Cause, wait: Duration) -> Self {
         let kind = match fault {
+            Fault::Crowded => return Self::too_many_questions(),
             Fault::Garbled(_) => Kind::WecomGarbled,
-            Fault::NoSuchApp => Kind::UnknownApp,
+            Fault::NoSuchApp => return Self::new(Kind::UnknownApp, fault.to_string()),
             Fault::RateLimited { .. } => Kind::WecomRateLimited,
             Fault::Refused { .. } => Kind::WecomRefusedUs,
             Fault::Rejected { .. } => Kind::RejectedByWecom,
@@ -307,19 +350,15 @@ impl From<Fault> for Problem {
         };
         let mut problem = Self::new(kind, fault.to_string());
         problem.wecom_errcode = fault.errcode();
-        if let Fault::RateLimited { pause, .. } = fault {
-            problem = problem.with_header(header::RETRY_AFTER, seconds_up(pause));
+        if kind.status() == StatusCode::SERVICE_UNAVAILABLE {
+            problem = problem.with_header(header::RETRY_AFTER, seconds_up(wait));
         }
-        problem
+        problem.with_header(CACHE_STATUS, caching::in_vain(cause))
     }
 }
 
-/// Whole seconds, rounded up: who comes back then does not come too early.
+/// Whole seconds, rounded up: who comes back then does not come too early. At least one.
 fn seconds_up(duration: Duration) -> HeaderValue {
-    let whole = duration.as_secs();
-    HeaderValue::from(if duration.subsec_nanos() > 0 {
-        whole + 1
-    } else {
-        whole
-    })
+    let begun = u64::from(duration.subsec_nanos() > 0);
+    HeaderValue::from((duration.as_secs() + begun).max(1))
 }

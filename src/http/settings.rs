@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,9 @@ use serde::Deserialize;
 
 use crate::setting;
 use crate::setting::Flaw;
+use crate::tls;
+use crate::tls::Credentials;
+use crate::tls::TlsError;
 
 /// How callers come in.
 #[derive(Clone, Debug, Deserialize)]
@@ -29,7 +33,7 @@ pub struct Settings {
     /// Connections at a time.
     #[serde(deserialize_with = "setting::count")]
     pub max_connections: u32,
-    /// Whether HTTP/2 is spoken too, in the clear.
+    /// Whether HTTP/2 is spoken too: in the clear, or, where there is TLS, if a caller chooses it.
     pub http2: bool,
     /// How long to go on serving after SIGTERM, while gateways learn that we are leaving.
     #[serde(deserialize_with = "setting::span")]
@@ -39,6 +43,23 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// Certificates, where callers come in over TLS.
     pub tls: Option<TlsSettings>,
+}
+
+impl Settings {
+    /// Whether callers must show a certificate.
+    pub fn asks_for_certificates(&self) -> bool {
+        let tls = self.tls.as_ref();
+        tls.is_some_and(|tls| tls.client_ca_file.is_some())
+    }
+
+    /// What is spoken over TLS, the best first, by its names in ALPN (RFC 7301).
+    pub fn protocols(&self) -> &'static [&'static [u8]] {
+        if self.http2 {
+            &[b"h2", b"http/1.1"]
+        } else {
+            &[b"http/1.1"]
+        }
+    }
 }
 
 impl Default for Settings {
@@ -70,28 +91,47 @@ pub struct TlsSettings {
 }
 
 impl TlsSettings {
-    /// The files that are missing or cannot be read.
-    pub fn flaws(&self) -> Vec<Flaw> {
+    /// The files that they name.
+    pub fn files(&self) -> Vec<PathBuf> {
         let Self {
             cert_file,
             key_file,
             client_ca_file,
         } = self;
-        let files = [
-            ("cert_file", Some(cert_file)),
-            ("key_file", Some(key_file)),
-            ("client_ca_file", client_ca_file.as_ref()),
-        ];
-        let unreadable = |(key, file): (&str, Option<&PathBuf>)| {
-            let file = file?;
-            if file.as_os_str().is_empty() {
-                return Some(Flaw::new(key, "is missing"));
-            }
-            let error = std::fs::read(file).err()?;
-            Some(Flaw::new(key, format!("read {}: {error}", file.display())))
-        };
-        files.into_iter().filter_map(unreadable).collect()
+        let ours = [cert_file, key_file].into_iter();
+        ours.chain(client_ca_file).cloned().collect()
     }
+
+    /// What the files hold; or every flaw of theirs.
+    pub fn read(&self) -> Result<Credentials, Vec<Flaw>> {
+        let Self {
+            cert_file,
+            key_file,
+            client_ca_file,
+        } = self;
+        let chain = read("cert_file", cert_file, tls::certificate_chain);
+        let key = read("key_file", key_file, tls::private_key);
+        let authorities = client_ca_file.as_deref();
+        let authorities = authorities.map(|file| read("client_ca_file", file, tls::authorities));
+        match (chain, key, authorities.transpose()) {
+            (Ok(chain), Ok(key), Ok(authorities)) => {
+                let credentials = Credentials::new(chain, key, authorities);
+                credentials.map_err(|error| vec![Flaw::new("key_file", error.to_string())])
+            }
+            (chain, key, authorities) => {
+                let flaws = [chain.err(), key.err(), authorities.err()];
+                Err(flaws.into_iter().flatten().collect())
+            }
+        }
+    }
+}
+
+/// What a file holds.
+fn read<T>(key: &str, file: &Path, read: impl Fn(&Path) -> Result<T, TlsError>) -> Result<T, Flaw> {
+    if file.as_os_str().is_empty() {
+        return Err(Flaw::new(key, "is missing"));
+    }
+    read(file).map_err(|error| Flaw::new(key, error.to_string()))
 }
 
 /// How operators come in.

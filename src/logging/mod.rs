@@ -1,6 +1,7 @@
 //! What is written to the log, and how: `[log]`.
 //!
-//! Lines go to standard error. What other people's crates say is capped, whatever level is set: at
+//! Lines go to standard error, by way of a thread of their own: nobody waits for whoever reads them.
+//! Where they come faster than they are read, the newest are lost, and counted. What other people's crates say is capped, whatever level is set: at
 //! `trace` some of them print what goes over the wire, and WeCom has us put tokens into URLs.
 
 use std::io::IsTerminal;
@@ -8,11 +9,16 @@ use std::panic::PanicHookInfo;
 
 use serde::Deserialize;
 use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::ErrorCounter;
+use tracing_appender::non_blocking::NonBlockingBuilder;
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::Registry;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::Layered;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload::Handle;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::setting::Flaw;
@@ -68,8 +74,52 @@ impl Settings {
     }
 }
 
+/// What the lines are written of: those that the level lets through.
+type Filtered = Layered<tracing_subscriber::reload::Layer<EnvFilter, Registry>, Registry>;
+
+/// Lines that wait to be written, at most.
+const LINES_MAX: usize = 8 * 1024;
+
+/// A log that has begun. What waits to be written is written when it is dropped, within a second or
+/// so.
+pub struct Log {
+    switch: Switch,
+    _writing: WorkerGuard,
+}
+
+impl Log {
+    /// To turn its level, and to know what it lost.
+    pub fn switch(&self) -> Switch {
+        self.switch.clone()
+    }
+}
+
+/// Turns the level while lines are being written. Clones turn the same.
+#[derive(Clone)]
+pub struct Switch {
+    level: Handle<EnvFilter, Registry>,
+    lost: ErrorCounter,
+}
+
+impl Switch {
+    /// Takes lines of that level from now on. How a line is written stays as it is.
+    pub fn turn_to(&self, settings: &Settings) {
+        // Fails if nobody logs any more.
+        let _ = self.level.reload(filter(settings));
+    }
+
+    /// Lines that were lost since the beginning, as they came faster than they were read.
+    pub fn lines_lost(&self) -> u64 {
+        u64::try_from(self.lost.dropped_lines()).unwrap_or(u64::MAX)
+    }
+}
+
+fn filter(settings: &Settings) -> EnvFilter {
+    EnvFilter::try_new(&settings.level).unwrap_or_default()
+}
+
 /// Begins to log, for the whole process. A second call changes nothing.
-pub fn begin(settings: &Settings) {
+pub fn begin(settings: &Settings) -> Log {
     let format = settings.format.unwrap_or_else(|| {
         if std::io::stderr().is_terminal() {
             Format::Text
@@ -77,21 +127,31 @@ pub fn begin(settings: &Settings) {
             Format::Json
         }
     });
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
+    let (writer, writing) = NonBlockingBuilder::default()
+        .buffered_lines_limit(LINES_MAX)
+        .lossy(true)
+        .thread_name("log")
+        .finish(std::io::stderr());
+    let lost = writer.error_counter();
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let lines: Box<dyn Layer<Filtered> + Send + Sync> = match format {
         Format::Json => Box::new(lines.json().flatten_event(true).with_current_span(false)),
         Format::Text => Box::new(lines.with_ansi(std::io::stderr().is_terminal())),
     };
-    let asked_for = EnvFilter::try_new(&settings.level).unwrap_or_default();
+    let (asked_for, level) = tracing_subscriber::reload::Layer::new(filter(settings));
     let cap = Targets::new()
         .with_default(LevelFilter::WARN)
         .with_target(OURS, LevelFilter::TRACE);
     // Fails if somebody else logs already, as one test of many does.
     let _ = tracing_subscriber::registry()
-        .with(lines.with_filter(cap))
         .with(asked_for)
+        .with(lines.with_filter(cap))
         .try_init();
     std::panic::set_hook(Box::new(report_panic));
+    Log {
+        switch: Switch { level, lost },
+        _writing: writing,
+    }
 }
 
 /// Says where, not what: the message of a panic may hold anything.

@@ -12,7 +12,9 @@ mod purge;
 
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use serde::Deserialize;
 use tokio_util::task::TaskTracker;
@@ -26,17 +28,30 @@ use crate::cache::Cache;
 use crate::cache::Fetched;
 use crate::cache::Limits;
 use crate::cache::Memory;
+use crate::cache::Remembered;
+use crate::cache::Surroundings;
 use crate::cache::Values;
 use crate::clock::Clock;
+use crate::dice::Chance;
 use crate::dice::Dice;
 use crate::freshness::Answer;
 use crate::meeting::Selector;
 use crate::meeting::view::Views;
+use crate::metrics::Gauges;
+use crate::metrics::Lookup;
+use crate::metrics::Metrics;
+use crate::metrics::Shed;
 use crate::setting;
 use crate::wecom::Absent;
+use crate::wecom::AppName;
+use crate::wecom::Closed;
+use crate::wecom::Effort;
 use crate::wecom::Fault;
+use crate::wecom::Instruments;
 use crate::wecom::Question;
 use crate::wecom::Reply;
+use crate::wecom::Spare;
+use crate::wecom::Standing;
 use crate::wecom::WeCom;
 
 pub use self::lifetime::FreshFor;
@@ -78,25 +93,6 @@ impl Default for Settings {
     }
 }
 
-/// The time, and randomness: what a test turns and loads.
-#[derive(Clone, Debug)]
-pub struct Chance {
-    /// The time.
-    pub clock: Clock,
-    /// What varies lifetimes, and decides who renews early.
-    pub dice: Dice,
-}
-
-impl Chance {
-    /// The machine's time, and fair dice.
-    pub fn real() -> Self {
-        Self {
-            clock: Clock::of_the_machine(),
-            dice: Dice::fair(),
-        }
-    }
-}
-
 /// How much may go on at a time. Set by how many callers are let in.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
@@ -116,6 +112,27 @@ pub struct Found {
     pub answer: Answer<Finding>,
     /// How it came here.
     pub source: Source,
+}
+
+impl Found {
+    /// Whether WeCom was asked for it just now, by whomever.
+    pub fn was_asked_for(&self) -> bool {
+        matches!(self.source, Source::Collapsed(_) | Source::Fetched(_))
+    }
+
+    /// As it is counted.
+    pub fn lookup(&self) -> Lookup {
+        match self.source {
+            Source::Collapsed(_) => Lookup::Collapsed,
+            Source::Fetched(_) => Lookup::Miss,
+            Source::Remembered(Grounds::Fresh) if self.answer.value.is_err() => Lookup::Negative,
+            Source::Remembered(Grounds::Fresh) => Lookup::Hit,
+            Source::Remembered(
+                Grounds::MaxStale | Grounds::StaleIfError | Grounds::StaleWhileRevalidate,
+            )
+            | Source::StaleIfError => Lookup::Stale,
+        }
+    }
 }
 
 /// How an answer came here.
@@ -138,8 +155,15 @@ pub enum Refusal {
     Broken,
     /// More is under way, or more are waiting, than may be.
     Crowded,
-    /// WeCom was asked, just now or shortly before, in vain. The cause is why it was asked.
-    Fault(Fault, Cause),
+    /// WeCom was asked, just now or shortly before, in vain; or is not being asked at present.
+    Fault {
+        /// Why there is no answer.
+        fault: Fault,
+        /// Why it was asked.
+        cause: Cause,
+        /// From when on it is worth asking again.
+        until: Instant,
+    },
     /// The caller wants no question, and there is nothing without one.
     NotCached,
 }
@@ -150,11 +174,17 @@ pub struct Meetings(Arc<Inner>);
 
 struct Inner {
     cache: Cache<Question, Finding, Fault>,
-    wecom: WeCom,
-    settings: Settings,
-    patience: Duration,
+    present: ArcSwap<Present>,
     clock: Clock,
     dice: Dice,
+    metrics: Metrics,
+}
+
+/// What holds at present, and can be replaced while questions are under way.
+struct Present {
+    wecom: WeCom,
+    settings: Settings,
+    load: Load,
 }
 
 impl Meetings {
@@ -163,30 +193,49 @@ impl Meetings {
         settings: Settings,
         load: Load,
         wecom: WeCom,
-        chance: Chance,
+        instruments: Instruments,
         tasks: TaskTracker,
     ) -> Self {
-        let Load {
-            callers_max,
-            patience,
-        } = load;
+        let Instruments { chance, metrics } = instruments;
         let Chance { clock, dice } = chance;
-        let limits = Limits {
-            bytes_max: settings.max_bytes,
-            flights_max: callers_max,
-            waiters_max: callers_max,
-            stale_max: settings.stale_while_revalidate.max(settings.stale_if_error),
-            fault_kept: settings.fresh_for.fault,
+        let surroundings = Surroundings {
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            tasks,
         };
-        let cache = Cache::new(limits, VALUES, clock.clone(), tasks);
-        Self(Arc::new(Inner {
-            cache,
+        let cache = Cache::new(limits(settings, load), VALUES, surroundings);
+        let present = Present {
             wecom,
             settings,
-            patience,
+            load,
+        };
+        Self(Arc::new(Inner {
+            cache,
+            present: ArcSwap::from_pointee(present),
             clock,
             dice,
+            metrics,
         }))
+    }
+
+    /// Goes on with other settings, and with that WeCom. What is known stays known; how many callers
+    /// may wait stays as it is. Questions under way are finished as they were begun.
+    pub fn adjust(&self, settings: Settings, load: Load, wecom: WeCom) {
+        self.0.cache.adjust(limits(settings, load));
+        self.0.present.store(Arc::new(Present {
+            wecom,
+            settings,
+            load,
+        }));
+    }
+
+    /// The apps there are, and how each stands with WeCom.
+    pub fn standings(&self) -> Vec<(AppName, Standing)> {
+        let present = self.0.present.load();
+        let standings = present.wecom.standings();
+        standings
+            .map(|(app, standing)| (app.clone(), standing))
+            .collect()
     }
 
     /// What we know about one meeting, asking WeCom if need be.
@@ -195,7 +244,13 @@ impl Meetings {
     /// behind the caller's back, or if WeCom fails. Whoever finds nothing waits for WeCom, together
     /// with all who ask the same, and no longer than its patience.
     pub async fn lookup(&self, question: &Question, wish: Wish) -> Result<Found, Refusal> {
-        match self.plan(self.0.cache.recall(question), wish) {
+        let found = self.find(question, wish).await;
+        self.count(&found);
+        found
+    }
+
+    async fn find(&self, question: &Question, wish: Wish) -> Result<Found, Refusal> {
+        match self.plan(question, self.0.cache.recall(question), wish) {
             Plan::Ask(cause, stale) => self.ask_and_wait(question, wish, cause, stale).await,
             Plan::ServeAndRenew(answer, grounds) => {
                 self.renew(question, &answer);
@@ -205,6 +260,35 @@ impl Meetings {
                 })
             }
             settled @ (Plan::Fail(_) | Plan::Refuse | Plan::Serve(..)) => settle(settled),
+        }
+    }
+
+    fn count(&self, found: &Result<Found, Refusal>) {
+        let Inner { metrics, .. } = &*self.0;
+        metrics.looked_up(match found {
+            Ok(found) => found.lookup(),
+            Err(_) => Lookup::Error,
+        });
+        match found {
+            Err(Refusal::Crowded) => metrics.shed(Shed::Waiters),
+            Err(Refusal::Fault {
+                fault: Fault::Crowded,
+                ..
+            }) => metrics.shed(Shed::Queue),
+            Ok(_) | Err(Refusal::Broken | Refusal::Fault { .. } | Refusal::NotCached) => {}
+        }
+    }
+
+    /// What is measured at this moment.
+    pub fn gauges(&self) -> Gauges {
+        let (cache_entries, cache_bytes) = self.0.cache.size();
+        let wecom = &self.0.present.load().wecom;
+        Gauges {
+            cache_entries,
+            cache_bytes,
+            wecom_in_flight: u64::try_from(wecom.in_flight()).unwrap_or(u64::MAX),
+            apps: wecom.gauges(),
+            ..Gauges::default()
         }
     }
 
@@ -230,19 +314,38 @@ impl Meetings {
         self.0.cache.reweigh(question, is_same);
     }
 
-    fn plan(&self, memory: Memory<Finding, Fault>, wish: Wish) -> Plan<Finding, Fault> {
+    /// What to do. A plan that needs WeCom is made anew if WeCom is not being asked at present: as
+    /// if it had just been asked in vain.
+    fn plan(
+        &self,
+        question: &Question,
+        memory: Memory<Finding, Fault>,
+        wish: Wish,
+    ) -> Plan<Finding, Fault> {
         let Inner {
-            settings,
-            clock,
-            dice,
-            ..
+            cache, clock, dice, ..
         } = &*self.0;
+        let present = self.0.present.load();
+        let Present {
+            wecom, settings, ..
+        } = &**present;
         let terms = Terms {
             stale_while_revalidate: settings.stale_while_revalidate,
             stale_if_error: settings.stale_if_error,
             min_refresh_interval: settings.min_refresh_interval,
         };
-        plan(memory, wish, terms, clock.now(), dice.throw())
+        let plan = |memory| plan(memory, wish, terms, clock.now(), dice.throw());
+        let planned = plan(memory);
+        if !planned.needs_wecom() {
+            return planned;
+        }
+        let Some(Closed { fault, until }) = wecom.closed(&question.app) else {
+            return planned;
+        };
+        plan(Memory {
+            fault: Some(Box::new(Remembered { fault, until })),
+            ..cache.recall(question)
+        })
     }
 
     async fn ask_and_wait(
@@ -252,28 +355,26 @@ impl Meetings {
         cause: Cause,
         stale: Option<Answer<Finding>>,
     ) -> Result<Found, Refusal> {
-        let look_again = |memory| match self.plan(memory, wish) {
+        let look_again = |memory| match self.plan(question, memory, wish) {
             Plan::Ask(..) => None,
             settled
             @ (Plan::Fail(_) | Plan::Refuse | Plan::Serve(..) | Plan::ServeAndRenew(..)) => {
                 Some(settle(settled))
             }
         };
-        let (seat, source) = match self
-            .0
-            .cache
-            .board(question, look_again, || self.ask(question))
-        {
+        let ask = |memory: &_| self.ask(question, memory, None);
+        let (seat, source) = match self.0.cache.board(question, look_again, ask) {
             Boarded::Full => return Err(Refusal::Crowded),
             Boarded::Joined(seat) => (seat, Source::Collapsed(cause)),
             Boarded::Settled(settled) => return settled,
             Boarded::Started(seat) => (seat, Source::Fetched(cause)),
         };
-        let refusal = match tokio::time::timeout(self.0.patience, seat.outcome()).await {
+        let patience = self.0.present.load().load.patience;
+        let refusal = match tokio::time::timeout(patience, seat.outcome()).await {
             Ok(Some(Ok(answer))) => return Ok(Found { answer, source }),
-            Ok(Some(Err(fault))) => Refusal::Fault(fault, cause),
+            Ok(Some(Err(fault))) => self.refusal(fault, cause),
             Ok(None) => Refusal::Broken,
-            Err(_) => Refusal::Fault(Fault::TimedOut, cause),
+            Err(_) => self.refusal(Fault::TimedOut, cause),
         };
         stale
             .filter(|answer| self.is_usable_if_error(answer))
@@ -286,38 +387,58 @@ impl Meetings {
     }
 
     fn is_usable_if_error(&self, answer: &Answer<Finding>) -> bool {
-        answer.staleness(self.0.clock.now()) <= self.0.settings.stale_if_error
+        answer.staleness(self.0.clock.now()) <= self.0.present.load().settings.stale_if_error
+    }
+
+    /// A fault that came just now: it is remembered for a while, and may itself last longer.
+    fn refusal(&self, fault: Fault, cause: Cause) -> Refusal {
+        let remembered_until = self.0.clock.now() + self.0.present.load().settings.fresh_for.fault;
+        Refusal::Fault {
+            until: fault
+                .until()
+                .max(Some(remembered_until))
+                .unwrap_or(remembered_until),
+            fault,
+            cause,
+        }
     }
 
     /// Has an answer renewed behind the caller's back, unless that is under way or was just tried,
     /// or WeCom has its hands full with questions that callers wait for.
     fn renew(&self, question: &Question, served: &Answer<Finding>) {
-        if !self.0.wecom.has_time_to_spare() {
+        let Some(spare) = self.0.present.load().wecom.spare(&question.app) else {
             return;
-        }
+        };
+        let now = self.0.clock.now();
         let unless_tried = |memory: Memory<Finding, Fault>| {
-            let is_newer = |answer: Answer<Finding>| answer.asked_at() > served.asked_at();
-            let tried = memory.fault.is_some() || memory.answer.is_some_and(is_newer);
+            let is_newer = |answer: &Answer<Finding>| answer.asked_at() > served.asked_at();
+            let tried = memory.fault_in_force(now).is_some()
+                || memory.answer.as_ref().is_some_and(is_newer);
             tried.then_some(())
         };
+        let ask = |memory: &_| self.ask(question, memory, Some(spare));
         // Nobody waits for it.
-        drop(
-            self.0
-                .cache
-                .board(question, unless_tried, || self.ask(question)),
-        );
+        drop(self.0.cache.board(question, unless_tried, ask));
     }
 
+    /// Asks WeCom, and makes an answer of what it says. `spare` is given back when that is done.
     fn ask(
         &self,
         question: &Question,
-    ) -> impl Future<Output = Result<Fetched<Question, Finding>, Fault>> + Send + 'static {
+        memory: &Memory<Finding, Fault>,
+        spare: Option<Spare>,
+    ) -> impl Future<Output = Result<Fetched<Question, Finding>, Fault>> + Send + use<> {
         let (this, question) = (self.clone(), question.clone());
+        let Present { wecom, load, .. } = &**self.0.present.load();
+        let wecom = wecom.clone();
+        let effort = Effort {
+            deadline: tokio::time::Instant::now() + load.patience,
+            patient: memory.fault.is_none(),
+        };
         async move {
-            let Inner {
-                wecom, patience, ..
-            } = &*this.0;
-            let asking = tokio::time::timeout(*patience, wecom.meeting(&question));
+            let _spare = spare;
+            let asking = wecom.meeting(&question, effort);
+            let asking = tokio::time::timeout_at(effort.deadline, asking);
             let reply = asking.await.unwrap_or(Err(Fault::TimedOut))?;
             Ok(this.believe(question, reply))
         }
@@ -325,12 +446,8 @@ impl Meetings {
 
     /// Makes an answer of what WeCom said, to be believed for as long as it deserves.
     fn believe(&self, question: Question, reply: Reply) -> Fetched<Question, Finding> {
-        let Inner {
-            settings: Settings { fresh_for, .. },
-            clock,
-            dice,
-            ..
-        } = &*self.0;
+        let Inner { clock, dice, .. } = &*self.0;
+        let Settings { fresh_for, .. } = self.0.present.load().settings;
         let arrived_at = clock.now();
         let on_its_way = arrived_at.saturating_duration_since(reply.asked_at);
         let asked = clock
@@ -374,10 +491,24 @@ impl Meetings {
     }
 }
 
+fn limits(settings: Settings, load: Load) -> Limits {
+    Limits {
+        bytes_max: settings.max_bytes,
+        flights_max: load.callers_max,
+        waiters_max: load.callers_max,
+        stale_max: settings.stale_while_revalidate.max(settings.stale_if_error),
+        fault_kept: settings.fresh_for.fault,
+    }
+}
+
 /// What a plan comes to that needs no question.
 fn settle(plan: Plan<Finding, Fault>) -> Result<Found, Refusal> {
     match plan {
-        Plan::Fail(fault) => Err(Refusal::Fault(fault, Cause::Miss)),
+        Plan::Fail(Remembered { fault, until }) => Err(Refusal::Fault {
+            until: fault.until().max(Some(until)).unwrap_or(until),
+            fault,
+            cause: Cause::Miss,
+        }),
         Plan::Ask(..) | Plan::Refuse => Err(Refusal::NotCached),
         Plan::Serve(answer, grounds) | Plan::ServeAndRenew(answer, grounds) => Ok(Found {
             answer,

@@ -16,6 +16,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use crate::cache::Memory;
+use crate::cache::Remembered;
 use crate::freshness::Answer;
 
 /// What a caller wishes of an answer's age (RFC 9111, section 5.2.1).
@@ -69,13 +70,23 @@ pub(super) enum Plan<V, E> {
     /// Ask, and wait for the answer. The answer that is remembered may be served if that fails.
     Ask(Cause, Option<Answer<V>>),
     /// Say that WeCom failed, as it did just now.
-    Fail(E),
+    Fail(Remembered<E>),
     /// Say that nothing is there: the caller wants no question.
     Refuse,
     /// Serve this.
     Serve(Answer<V>, Grounds),
     /// Serve this, and have it renewed behind the caller's back.
     ServeAndRenew(Answer<V>, Grounds),
+}
+
+impl<V, E> Plan<V, E> {
+    /// Whether WeCom is to be asked, for a caller or behind one.
+    pub(super) fn needs_wecom(&self) -> bool {
+        match self {
+            Self::Ask(..) | Self::ServeAndRenew(..) => true,
+            Self::Fail(_) | Self::Refuse | Self::Serve(..) => false,
+        }
+    }
 }
 
 /// What to do for a caller with this wish, given what is remembered. `throw` is how the dice fell.
@@ -87,11 +98,12 @@ pub(super) fn plan<V, E>(
     throw: f64,
 ) -> Plan<V, E> {
     let Memory { answer, fault } = memory;
+    let fault = fault.filter(|fault| now < fault.until);
     let Some(answer) = answer else {
         return match fault {
             _ if wish.only_if_cached => Plan::Refuse,
             None => Plan::Ask(Cause::Miss, None),
-            Some(remembered) => Plan::Fail(remembered.fault),
+            Some(remembered) => Plan::Fail(*remembered),
         };
     };
     // A renewal would be too early: WeCom failed just now, or the answer has only just come.
@@ -99,13 +111,7 @@ pub(super) fn plan<V, E>(
     if answer.is_fresh(now) {
         plan_fresh(answer, wish, too_early, now, throw)
     } else {
-        plan_stale(
-            answer,
-            fault.map(|remembered| remembered.fault),
-            wish,
-            terms,
-            now,
-        )
+        plan_stale(answer, fault, wish, terms, now)
     }
 }
 
@@ -133,7 +139,7 @@ fn plan_fresh<V, E>(
 
 fn plan_stale<V, E>(
     answer: Answer<V>,
-    fault: Option<E>,
+    fault: Option<Box<Remembered<E>>>,
     wish: Wish,
     terms: Terms,
     now: Instant,
@@ -151,7 +157,7 @@ fn plan_stale<V, E>(
         Some(_) if usable_if_error => Plan::Serve(answer, Grounds::StaleIfError),
         Some(_) if takes_stale && !wants_newer => Plan::Serve(answer, Grounds::MaxStale),
         Some(_) if wish.only_if_cached => Plan::Refuse,
-        Some(fault) => Plan::Fail(fault),
+        Some(remembered) => Plan::Fail(*remembered),
         None if wants_newer => ask_or_refuse(Cause::Stale, answer, wish),
         None if staleness < terms.stale_while_revalidate => {
             Plan::ServeAndRenew(answer, Grounds::StaleWhileRevalidate)
@@ -181,7 +187,6 @@ fn renews_early<V>(answer: &Answer<V>, now: Instant, throw: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::Remembered;
 
     const TERMS: Terms = Terms {
         stale_while_revalidate: Duration::from_secs(30),

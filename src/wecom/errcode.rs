@@ -4,16 +4,18 @@
 //! A number that is in no row is [`Class::Unknown`]: nothing is guessed from a message, whose
 //! text changes and names our address.
 
-use std::time::Duration;
-
 use super::Fault;
 use super::fault::Garbled;
+use super::fault::Limit;
+use super::fault::Outage;
 
-/// How long to wait after WeCom said that too many questions are under way at a time.
-const PAUSE_AFTER_CROWD: Duration = Duration::from_secs(1);
+/// WeCom's number for a quota that is spent.
+pub(super) const QUOTA_SPENT: i64 = 45009;
 
-/// How long to wait after WeCom said that our quota is spent. Its window is a minute (90312).
-const PAUSE_AFTER_QUOTA: Duration = Duration::from_secs(60);
+/// Whether WeCom takes the app's secret for a wrong one.
+pub(super) fn is_wrong_secret(errcode: i64) -> bool {
+    matches!(errcode, 40001 | 40091)
+}
 
 /// What can be done about an errcode.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -55,7 +57,7 @@ impl Class {
         match errcode {
             40014 | 41001 | 42001 => Self::Token,
             -1 | 6000 | 81026 => Self::Busy,
-            45009 => Self::Rate,
+            QUOTA_SPENT => Self::Rate,
             45033 => Self::Concurrency,
             // A wrong secret, the wrong corp, an address WeCom does not trust, a retired API …
             40001 | 40013 | 40056 | 40091 | 41002 | 41004 | 45031 | 48005 | 50003 | 50006
@@ -78,18 +80,10 @@ impl Class {
     pub(super) fn fault(self, errcode: i64) -> Fault {
         match self {
             Self::Absent(_) | Self::Unknown => Fault::Unknown { errcode },
-            Self::Busy => Fault::Unavailable {
-                errcode: Some(errcode),
-            },
-            Self::Concurrency => Fault::RateLimited {
-                errcode: Some(errcode),
-                pause: PAUSE_AFTER_CROWD,
-            },
+            Self::Busy => Fault::unavailable(Outage::Busy { errcode }),
+            Self::Concurrency => Fault::rate_limited(Limit::Concurrency { errcode }),
             Self::Configuration | Self::Token => Fault::Refused { errcode },
-            Self::Rate => Fault::RateLimited {
-                errcode: Some(errcode),
-                pause: PAUSE_AFTER_QUOTA,
-            },
+            Self::Rate => Fault::rate_limited(Limit::Quota { errcode }),
             Self::Rejected => Fault::Rejected { errcode },
             Self::Size => Fault::Garbled(Garbled::TooLargeForWeCom { errcode }),
         }

@@ -1,6 +1,6 @@
 //! Why WeCom gave us no answer.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use thiserror::Error;
 
@@ -11,19 +11,22 @@ use thiserror::Error;
 /// to log and to show.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum Fault {
+    /// WeCom was not asked: more questions wait for their turn than can be asked in time.
+    #[error("too many questions wait for their turn")]
+    Crowded,
     /// An answer came, and it is none: no JSON object, too large, a redirect, an HTTP 4xx.
     #[error("WeCom's answer is of no use: {0}")]
     Garbled(Garbled),
     /// We are not set up to ask as that app.
     #[error("no app of that name is set up")]
     NoSuchApp,
-    /// WeCom has had enough of us. Asking again after the pause may work.
-    #[error("WeCom asks us to slow down{}", suffix(*.errcode))]
+    /// WeCom has had enough of us, or would have, were we to ask.
+    #[error("{reason}")]
     RateLimited {
-        /// WeCom's number for it; `None` for an HTTP 429.
-        errcode: Option<i64>,
-        /// How long not to ask.
-        pause: Duration,
+        /// What makes it so.
+        reason: Limit,
+        /// From when on asking again may work; `None` where that is not known.
+        until: Option<Instant>,
     },
     /// WeCom will not serve us until a person changes something.
     #[error("WeCom refuses us (errcode {errcode})")]
@@ -41,10 +44,12 @@ pub enum Fault {
     #[error("WeCom did not answer in time")]
     TimedOut,
     /// WeCom cannot be reached, or says that it cannot answer. Asking again later may work.
-    #[error("WeCom is not available{}", suffix(*.errcode))]
+    #[error("WeCom is not available: {outage}")]
     Unavailable {
-        /// WeCom's number for it; `None` for a connection that broke or an HTTP 5xx.
-        errcode: Option<i64>,
+        /// What makes it so.
+        outage: Outage,
+        /// From when on asking again may work; `None` where that is not known.
+        until: Option<Instant>,
     },
     /// WeCom says something that no document explains.
     #[error("WeCom answers with an unknown error (errcode {errcode})")]
@@ -77,16 +82,74 @@ pub enum Garbled {
     },
 }
 
+/// Who says that we ask too much.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum Limit {
+    /// WeCom: too many questions are under way at a time (45033).
+    #[error("WeCom asks us to slow down (errcode {errcode})")]
+    Concurrency {
+        /// WeCom's number for it.
+        errcode: i64,
+    },
+    /// We ourselves: our own quota is spent, and WeCom was spared the question.
+    #[error("our own quota of questions to WeCom is spent")]
+    OwnQuota,
+    /// WeCom: our quota there is spent (45009), and it is not being asked for a while.
+    #[error("WeCom's quota is spent (errcode {errcode})")]
+    Quota {
+        /// WeCom's number for it.
+        errcode: i64,
+    },
+    /// Something between WeCom and us (HTTP 429).
+    #[error("we are asked to slow down with the HTTP status 429")]
+    Status429,
+}
+
+/// What keeps WeCom from answering.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum Outage {
+    /// The connection was reset, or cut before the answer was complete.
+    #[error("the connection broke")]
+    Broken,
+    /// WeCom says that it is busy.
+    #[error("it is busy (errcode {errcode})")]
+    Busy {
+        /// WeCom's number for it.
+        errcode: i64,
+    },
+    /// The certificate that was shown is not one that we trust, or has expired.
+    #[error("the certificate shown is not trusted")]
+    Distrusted,
+    /// An HTTP status of 5xx.
+    #[error("HTTP status {0}")]
+    Status(u16),
+    /// No connection could be had: there is no such name, nobody listens, or nothing comes through.
+    #[error("no connection could be had")]
+    Unreachable,
+}
+
 impl Fault {
     /// WeCom's number for it, if it gave one.
     pub fn errcode(&self) -> Option<i64> {
         match *self {
-            Self::Garbled(Garbled::TooLargeForWeCom { errcode }) => Some(errcode),
-            Self::Garbled(_) | Self::NoSuchApp | Self::TimedOut => None,
-            Self::RateLimited { errcode, .. } | Self::Unavailable { errcode } => errcode,
-            Self::Refused { errcode } | Self::Rejected { errcode } | Self::Unknown { errcode } => {
-                Some(errcode)
+            Self::Garbled(Garbled::TooLargeForWeCom { errcode })
+            | Self::RateLimited {
+                reason: Limit::Concurrency { errcode } | Limit::Quota { errcode },
+                ..
             }
+            | Self::Refused { errcode }
+            | Self::Rejected { errcode }
+            | Self::Unavailable {
+                outage: Outage::Busy { errcode },
+                ..
+            }
+            | Self::Unknown { errcode } => Some(errcode),
+            Self::Crowded
+            | Self::Garbled(_)
+            | Self::NoSuchApp
+            | Self::RateLimited { .. }
+            | Self::TimedOut
+            | Self::Unavailable { .. } => None,
         }
     }
 
@@ -95,10 +158,71 @@ impl Fault {
     pub fn needs_a_person(&self) -> bool {
         matches!(self, Self::Refused { .. })
     }
-}
 
-fn suffix(errcode: Option<i64>) -> String {
-    errcode
-        .map(|errcode| format!(" (errcode {errcode})"))
-        .unwrap_or_default()
+    /// Whether it may well have passed a moment later: WeCom itself says so (-1: at most three
+    /// tries, document 90313; 6000), or a connection broke.
+    pub(super) fn is_a_hiccup(&self) -> bool {
+        match self {
+            Self::Unavailable { outage, .. } => match outage {
+                Outage::Broken | Outage::Unreachable => true,
+                Outage::Busy { errcode } => matches!(errcode, -1 | 6000),
+                Outage::Distrusted | Outage::Status(_) => false,
+            },
+            Self::Crowded
+            | Self::Garbled(_)
+            | Self::NoSuchApp
+            | Self::RateLimited { .. }
+            | Self::Refused { .. }
+            | Self::Rejected { .. }
+            | Self::TimedOut
+            | Self::Unknown { .. } => false,
+        }
+    }
+
+    /// Whether fewer questions at a time would have helped.
+    pub(super) fn is_for_crowding(&self) -> bool {
+        let Self::RateLimited { reason, .. } = self else {
+            return false;
+        };
+        matches!(reason, Limit::Concurrency { .. } | Limit::Status429)
+    }
+
+    /// From when on asking again may work, where that is known.
+    pub fn until(&self) -> Option<Instant> {
+        match *self {
+            Self::RateLimited { until, .. } | Self::Unavailable { until, .. } => until,
+            Self::Crowded
+            | Self::Garbled(_)
+            | Self::NoSuchApp
+            | Self::Refused { .. }
+            | Self::Rejected { .. }
+            | Self::TimedOut
+            | Self::Unknown { .. } => None,
+        }
+    }
+
+    /// The same, and known to last until then, if it is one of those that pass.
+    #[must_use]
+    pub(super) fn lasting_until(mut self, moment: Instant) -> Self {
+        if let Self::RateLimited { until, .. } | Self::Unavailable { until, .. } = &mut self {
+            *until = Some(moment);
+        }
+        self
+    }
+
+    /// A connection that broke, or could not be had.
+    pub(super) fn unavailable(outage: Outage) -> Self {
+        Self::Unavailable {
+            outage,
+            until: None,
+        }
+    }
+
+    /// Too much is asked, and it is not known for how long.
+    pub(super) fn rate_limited(reason: Limit) -> Self {
+        Self::RateLimited {
+            reason,
+            until: None,
+        }
+    }
 }

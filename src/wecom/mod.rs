@@ -7,45 +7,61 @@
 //!
 //! ```text
 //! WeCom::meeting   Question -> Reply
-//!   token          a token that WeCom accepts
-//!   transport      bytes out, bytes in; limits
-//!   reply          is it a success?
-//!   wire           WeCom's shape -> ours
+//!   asking         the tries: renewed tokens, hiccups
+//!     token        a token that WeCom accepts
+//!     corp         may it be asked now? (window, block, quota)
+//!     transport    bytes out, bytes in; limits
+//!     reply        is it a success?
+//!     wire         WeCom's shape -> ours
 //! ```
 
+mod asking;
+mod block;
+mod budget;
+mod corp;
 mod errcode;
 mod fault;
+mod measured;
+mod quota;
+mod recent;
 mod reply;
 mod settings;
 mod token;
 mod transport;
+mod window;
 mod wire;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 use std::time::Instant;
 
-use serde::Serialize;
-use serde_json::Map;
-use serde_json::Value;
-use tokio::sync::Semaphore;
+use url::Url;
 
-use self::errcode::Class;
-use self::token::AccessToken;
+use self::asking::Asking;
+use self::budget::Budget;
+use self::corp::Corp;
 use self::token::Keeper;
 use self::transport::Transport;
-use self::wire::MeetingInfo;
-use crate::clock::Clock;
+use crate::dice::Chance;
 use crate::meeting::Meeting;
-use crate::meeting::MeetingCode;
 use crate::meeting::MeetingId;
 use crate::meeting::Selector;
+use crate::metrics::AppGauges;
+use crate::metrics::Metrics;
+use crate::repeat::Repeats;
 use crate::setting::Flaw;
 
+pub use self::asking::Effort;
+pub use self::corp::Spare;
 pub use self::errcode::Absence;
 pub use self::fault::Fault;
 pub use self::fault::Garbled;
+pub use self::fault::Limit;
+pub use self::fault::Outage;
 pub use self::settings::App;
 pub use self::settings::AppName;
 pub use self::settings::AppSettings;
@@ -98,180 +114,215 @@ pub struct Absent {
     pub errcode: i64,
 }
 
-/// WeCom. Clones share their tokens and their connections.
+/// WeCom. Clones share everything: tokens, connections, quotas.
 #[derive(Clone)]
-pub struct WeCom {
-    keepers: Arc<HashMap<AppName, Arc<Keeper>>>,
+pub struct WeCom(Arc<Inner>);
+
+struct Inner {
+    base_url: Url,
+    lines: HashMap<AppName, Line>,
     transport: Arc<Transport>,
-    /// One permit for each question that may be under way. Whoever waits for one is bounded by its
-    /// own deadline, and their number by the bound on flights.
-    in_flight: Arc<Semaphore>,
-    in_flight_max: usize,
+    budget: Budget,
+    /// What was asked in vain, by app and by what came of it.
+    in_vain: Repeats<(AppName, String)>,
+    instruments: Instruments,
 }
 
-/// One attempt at an answer.
-enum Attempt {
-    /// WeCom refused the token.
-    TokenRefused { errcode: i64 },
-    /// Anything else.
-    Done(Result<Reply, Fault>),
+/// What a WeCom works with besides its settings. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Instruments {
+    /// The time, and randomness.
+    pub chance: Chance,
+    /// Where what happens is counted.
+    pub metrics: Metrics,
 }
 
-impl Attempt {
-    /// A question that was asked in vain. (Why there is no token to ask with, its keeper says.)
-    fn failed(question: &Question, fault: Fault) -> Self {
-        tracing::warn!(
-            wecom.errcode = fault.errcode(),
-            "no answer about meeting {question}: {fault}"
-        );
-        Self::Done(Err(fault))
-    }
+/// One app's line to WeCom.
+struct Line {
+    keeper: Arc<Keeper>,
+    corp: Arc<Corp>,
+    /// Whether the last question was asked in vain.
+    is_down: AtomicBool,
+}
+
+/// Why WeCom is not being asked at present.
+#[derive(Clone, Debug)]
+pub struct Closed {
+    /// Why, as if it had been asked in vain.
+    pub fault: Fault,
+    /// From when on it may be asked again.
+    pub until: Instant,
 }
 
 impl WeCom {
     /// Prepares to ask as each of the apps. Asks nothing yet; reads `ca_file`.
-    pub fn new(settings: &Settings, apps: Vec<App>, clock: &Clock) -> Result<Self, Flaw> {
+    pub fn new(
+        settings: &Settings,
+        apps: Vec<App>,
+        instruments: &Instruments,
+    ) -> Result<Self, Flaw> {
+        Self::prepare(settings, apps, instruments, None)
+    }
+
+    /// The same with other settings: tokens, quotas used up and blocks go on where they are of the
+    /// same app and corp. Whoever runs the old one's token keepers has to run the new one's instead.
+    pub fn succeeding(&self, settings: &Settings, apps: Vec<App>) -> Result<Self, Flaw> {
+        // What another WeCom said is worth nothing here.
+        let before = Some(self).filter(|before| before.0.base_url == settings.base_url);
+        Self::prepare(settings, apps, &self.0.instruments, before)
+    }
+
+    fn prepare(
+        settings: &Settings,
+        apps: Vec<App>,
+        instruments: &Instruments,
+        before: Option<&Self>,
+    ) -> Result<Self, Flaw> {
+        let clock = &instruments.chance.clock;
         let transport = Arc::new(Transport::new(settings, clock.clone())?);
-        let keeper = |app: App| {
-            let name = app.name.clone();
-            (
-                name,
-                Arc::new(Keeper::new(app, Arc::clone(&transport), clock.clone())),
-            )
-        };
-        let in_flight_max = usize::try_from(settings.max_in_flight)
-            .map_or(Semaphore::MAX_PERMITS, |max| {
-                max.min(Semaphore::MAX_PERMITS)
+        let mut corps: HashMap<String, Arc<Corp>> = HashMap::new();
+        let mut lines = HashMap::new();
+        for app in apps {
+            let corp = corps.entry(app.corp_id.clone()).or_insert_with(|| {
+                let known = before.and_then(|before| before.corp(&app.corp_id));
+                Arc::new(Corp::new(settings, clock).succeeding(known))
             });
-        Ok(Self {
-            keepers: Arc::new(apps.into_iter().map(keeper).collect()),
-            in_flight: Arc::new(Semaphore::new(in_flight_max)),
-            in_flight_max,
+            let name = app.name.clone();
+            let known = before.and_then(|before| before.keeper(&app));
+            let gettoken = Arc::clone(&corp.gettoken);
+            let keeper = Keeper::new(app, Arc::clone(&transport), gettoken, instruments.clone());
+            let line = Line {
+                keeper: Arc::new(keeper.succeeding(known)),
+                corp: Arc::clone(corp),
+                is_down: AtomicBool::new(false),
+            };
+            lines.insert(name, line);
+        }
+        instruments
+            .metrics
+            .introduce(lines.keys().map(AppName::as_str));
+        Ok(Self(Arc::new(Inner {
+            base_url: settings.base_url.clone(),
+            lines,
             transport,
-        })
+            budget: Budget::default(),
+            in_vain: Repeats::default(),
+            instruments: instruments.clone(),
+        })))
+    }
+
+    fn corp(&self, corp_id: &str) -> Option<&Corp> {
+        let mut lines = self.0.lines.values();
+        let line = lines.find(|line| line.keeper.corp_id() == corp_id)?;
+        Some(&line.corp)
+    }
+
+    fn keeper(&self, app: &App) -> Option<&Keeper> {
+        let mut lines = self.0.lines.values();
+        let line = lines.find(|line| line.keeper.is_of(app))?;
+        Some(&line.keeper)
     }
 
     /// For each app, the task that keeps its token. Without it, nobody gets one. It never ends by
     /// itself: whoever runs it ends it.
     pub fn token_keepers(&self) -> impl Iterator<Item = impl Future<Output = ()> + Send + 'static> {
-        self.keepers
-            .values()
-            .cloned()
-            .map(|keeper| async move { keeper.keep().await })
-    }
-
-    /// Whether fewer than half of the questions that may be under way are. The other half is for
-    /// questions that callers wait for.
-    pub fn has_time_to_spare(&self) -> bool {
-        self.in_flight.available_permits() > self.in_flight_max / 2
+        let keepers = self.0.lines.values().map(|line| Arc::clone(&line.keeper));
+        keepers.map(|keeper| async move { keeper.keep().await })
     }
 
     /// How each app stands with WeCom.
     pub fn standings(&self) -> impl Iterator<Item = (&AppName, Standing)> {
-        self.keepers
+        self.0
+            .lines
             .iter()
-            .map(|(name, keeper)| (name, keeper.standing()))
+            .map(|(name, line)| (name, line.keeper.standing()))
+    }
+
+    /// How many questions are under way.
+    pub fn in_flight(&self) -> usize {
+        let mut corps: Vec<_> = self.0.lines.values().map(|line| &line.corp).collect();
+        corps.sort_by_key(|corp| Arc::as_ptr(corp));
+        corps.dedup_by_key(|corp| Arc::as_ptr(corp));
+        corps.iter().map(|corp| corp.window.under_way()).sum()
+    }
+
+    /// What is measured of each app.
+    pub fn gauges(&self) -> Vec<AppGauges> {
+        let now = self.0.instruments.chance.clock.now();
+        let until = |moment: Option<Instant>| {
+            moment.map_or(Duration::ZERO, |moment| {
+                moment.saturating_duration_since(now)
+            })
+        };
+        let of_app = |(name, line): (&AppName, &Line)| AppGauges {
+            app: name.as_str().to_owned(),
+            blocked: until(line.corp.get_info.closed_until()),
+            token_expires_in: until(line.keeper.token_good_until()),
+        };
+        self.0.lines.iter().map(of_app).collect()
+    }
+
+    /// Why WeCom is not being asked as this app at present, if it is not: it has told us to stop,
+    /// our quota is spent, or there is no token.
+    pub fn closed(&self, app: &AppName) -> Option<Closed> {
+        let Line { keeper, corp, .. } = self.0.lines.get(app)?;
+        let closed = |(fault, until)| Closed { fault, until };
+        corp.closed().or_else(|| keeper.missing()).map(closed)
+    }
+
+    /// Leave to renew an answer that nobody waits for; `None` while WeCom, or we, have our hands
+    /// full with questions that somebody waits for.
+    pub fn spare(&self, app: &AppName) -> Option<Spare> {
+        self.0.lines.get(app)?.corp.spare()
     }
 
     /// Asks for a meeting: `POST /cgi-bin/meeting/get_info` (document 98149).
-    ///
-    /// A token that WeCom refuses is renewed once, and the question repeated once. If that token is
-    /// refused too, a third would be: a person must look.
-    pub async fn meeting(&self, question: &Question) -> Result<Reply, Fault> {
-        let Some(keeper) = self.keepers.get(&question.app) else {
-            return Err(Fault::NoSuchApp);
+    pub async fn meeting(&self, question: &Question, effort: Effort) -> Result<Reply, Fault> {
+        let Inner {
+            lines,
+            transport,
+            budget,
+            instruments,
+            ..
+        } = &*self.0;
+        let line = lines.get(&question.app).ok_or(Fault::NoSuchApp)?;
+        let asking = Asking {
+            question,
+            effort,
+            line,
+            transport,
+            budget,
+            dice: instruments.chance.dice,
+            metrics: &instruments.metrics,
         };
-        let token = keeper.token().await?;
-        let errcode = match self.attempt(question, &token).await {
-            Attempt::TokenRefused { errcode } => errcode,
-            Attempt::Done(done) => return done,
-        };
-        tracing::info!(app.name = %question.app, wecom.errcode = errcode,
-            "WeCom refused the token of app {}: renewing it", question.app);
-        keeper.refuse(&token, errcode);
+        let answer = asking.answer().await;
+        self.tell(question, line, answer.as_ref().err());
+        answer
+    }
 
-        let token = keeper.token().await?;
-        match self.attempt(question, &token).await {
-            Attempt::TokenRefused { errcode } => {
-                keeper.refuse(&token, errcode);
-                Err(Fault::Refused { errcode })
+    /// Logs a question that was asked in vain, and the first that is answered after that. (Why there
+    /// is no token to ask with, its keeper says.)
+    fn tell(&self, question: &Question, line: &Line, fault: Option<&Fault>) {
+        let app = &question.app;
+        let was_down = line.is_down.swap(fault.is_some(), Ordering::Relaxed);
+        let Some(fault) = fault else {
+            if was_down {
+                tracing::info!(app.name = %app, "WeCom answers app {app} again");
             }
-            Attempt::Done(done) => done,
+            return;
+        };
+        let kind = (app.clone(), fault.to_string());
+        if let Some(times) = self
+            .0
+            .in_vain
+            .note(kind, self.0.instruments.chance.clock.now())
+        {
+            tracing::warn!(
+                wecom.errcode = fault.errcode(),
+                app.name = %app,
+                times,
+                "no answer about meeting {question}: {fault}"
+            );
         }
-    }
-
-    async fn attempt(&self, question: &Question, token: &AccessToken) -> Attempt {
-        let reply = match self.post(question, token).await {
-            Ok(reply) => reply,
-            Err(fault) => return Attempt::failed(question, fault),
-        };
-        let transport::Reply { asked_at, object } = reply;
-        let meeting = match reply::errcode(&object) {
-            None => Ok(question.meeting_in(object)),
-            Some(errcode) => match Class::of(errcode) {
-                Class::Token => return Attempt::TokenRefused { errcode },
-                Class::Absent(absence) => Err(Absent { absence, errcode }),
-                class @ (Class::Busy
-                | Class::Concurrency
-                | Class::Configuration
-                | Class::Rate
-                | Class::Rejected
-                | Class::Size
-                | Class::Unknown) => return Attempt::failed(question, class.fault(errcode)),
-            },
-        };
-        token.accepted();
-        Attempt::Done(Ok(Reply { asked_at, meeting }))
-    }
-
-    async fn post(
-        &self,
-        question: &Question,
-        token: &AccessToken,
-    ) -> Result<transport::Reply, Fault> {
-        // Nobody closes the semaphore: it cannot fail.
-        let _permit = self.in_flight.acquire().await;
-        let query = [("access_token", token.reveal())];
-        self.transport
-            .post("/cgi-bin/meeting/get_info", &query, question.body())
-            .await
-    }
-}
-
-/// What `get_info` is asked with: exactly one of id and code.
-#[derive(Serialize)]
-struct Body<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    meetingid: Option<&'a MeetingId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    meeting_code: Option<&'a MeetingCode>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sub_meetingid: Option<&'a MeetingId>,
-}
-
-impl Question {
-    /// The question as WeCom takes it: JSON in raw UTF-8. Nothing in it can need a `\u` escape,
-    /// which WeCom would refuse (40033): ids and codes are plain ASCII.
-    fn body(&self) -> Vec<u8> {
-        let (meetingid, meeting_code) = match &self.selector {
-            Selector::Code(code) => (None, Some(code)),
-            Selector::Id(id) => (Some(id), None),
-        };
-        let body = Body {
-            meetingid,
-            meeting_code,
-            sub_meetingid: self.occurrence.as_ref(),
-        };
-        // Three texts always serialise.
-        serde_json::to_vec(&body).unwrap_or_default()
-    }
-
-    fn meeting_in(&self, object: Map<String, Value>) -> Box<Meeting> {
-        let info = MeetingInfo(object);
-        Box::new(wire::normalise(
-            info,
-            &self.selector,
-            self.occurrence.as_ref(),
-        ))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +34,7 @@ pub struct Settings {
     /// Longest wait for one answer, from the sending of the question.
     #[serde(deserialize_with = "setting::limit")]
     pub timeout: Duration,
-    /// Questions under way at a time.
+    /// Questions of a corp under way at a time.
     #[serde(deserialize_with = "setting::count")]
     pub max_in_flight: u32,
     /// Questions a minute and corp.
@@ -154,6 +155,8 @@ pub struct App {
     pub corp_id: String,
     /// Its secret.
     pub secret: SecretString,
+    /// Where its secret is written down, if it is in a file. Looked at again when WeCom refuses it.
+    pub secret_file: Option<PathBuf>,
 }
 
 impl Settings {
@@ -183,6 +186,12 @@ impl Settings {
         } else {
             Err(flaws)
         }
+    }
+
+    /// The files that they name.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let secrets = self.apps.iter().filter_map(|app| app.secret_file.as_ref());
+        secrets.chain(&self.ca_file).cloned().collect()
     }
 
     /// What is wrong with the way to WeCom.
@@ -227,6 +236,7 @@ impl AppSettings {
                 name: name.clone(),
                 corp_id: self.corp_id.clone(),
                 secret,
+                secret_file: self.secret_file.clone(),
             }),
             _ => Err(flaws),
         }
@@ -246,7 +256,7 @@ impl AppSettings {
 }
 
 /// The secret written down in a file. Editors end a file with a newline: one is not part of it.
-fn read_secret(file: &std::path::Path) -> Result<SecretString, Flaw> {
+pub(super) fn read_secret(file: &Path) -> Result<SecretString, Flaw> {
     let flaw = |why: String| Flaw::new("secret_file", why);
     let text = std::fs::read_to_string(file)
         .map_err(|error| flaw(format!("read {}: {error}", file.display())))?;

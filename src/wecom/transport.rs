@@ -4,6 +4,8 @@
 //! URL it failed on. So no such error leaves this file: it becomes a [`Fault`], which keeps the
 //! kind and drops the rest. Knows neither tokens nor meetings.
 
+use std::error::Error;
+use std::io;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -19,6 +21,8 @@ use url::Url;
 use super::Fault;
 use super::Settings;
 use super::fault::Garbled;
+use super::fault::Limit;
+use super::fault::Outage;
 use crate::clock::Clock;
 use crate::setting::Flaw;
 use crate::tls;
@@ -26,9 +30,6 @@ use crate::tls;
 /// How long a connection that nobody uses is kept. Shorter than what servers and the boxes in
 /// between commonly allow, so that we seldom speak into a connection that is being closed.
 const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(50);
-
-/// How long to wait after WeCom said that our quota is spent. Its window is a minute (90312).
-const PAUSE_AFTER_429: Duration = Duration::from_secs(60);
 
 /// The way to WeCom.
 pub(super) struct Transport {
@@ -138,11 +139,10 @@ impl Transport {
 fn check_status(status: StatusCode) -> Result<(), Fault> {
     match status {
         StatusCode::OK => Ok(()),
-        StatusCode::TOO_MANY_REQUESTS => Err(Fault::RateLimited {
-            errcode: None,
-            pause: PAUSE_AFTER_429,
-        }),
-        status if status.is_server_error() => Err(Fault::Unavailable { errcode: None }),
+        StatusCode::TOO_MANY_REQUESTS => Err(Fault::rate_limited(Limit::Status429)),
+        status if status.is_server_error() => {
+            Err(Fault::unavailable(Outage::Status(status.as_u16())))
+        }
         status => Err(Fault::Garbled(Garbled::Status(status.as_u16()))),
     }
 }
@@ -153,23 +153,35 @@ impl From<reqwest::Error> for Fault {
     fn from(error: reqwest::Error) -> Self {
         if error.is_timeout() {
             Self::TimedOut
-        } else if error.is_decode() && !is_cut(&error) {
+        } else if causes(&error).any(is_distrust) {
+            Self::unavailable(Outage::Distrusted)
+        } else if error.is_connect() {
+            Self::unavailable(Outage::Unreachable)
+        } else if error.is_decode() && !causes(&error).any(is_cut) {
             Self::Garbled(Garbled::NotJson)
         } else {
-            Self::Unavailable { errcode: None }
+            Self::unavailable(Outage::Broken)
         }
     }
 }
 
+/// What lies behind an error, from the nearest to the farthest.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(error.source(), |&cause| cause.source())
+}
+
 /// Whether the connection broke before the body was complete. A body that is complete and cannot
 /// be decompressed is another matter.
-fn is_cut(error: &reqwest::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        if cause.downcast_ref::<hyper::Error>().is_some() {
-            return true;
-        }
-        source = cause.source();
-    }
-    false
+fn is_cut(cause: &(dyn Error + 'static)) -> bool {
+    cause.is::<hyper::Error>()
+}
+
+/// Whether the other side could not show who it is.
+fn is_distrust(cause: &(dyn Error + 'static)) -> bool {
+    let within = cause
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref)
+        .and_then(|error| error.downcast_ref::<rustls::Error>());
+    let error = cause.downcast_ref::<rustls::Error>().or(within);
+    matches!(error, Some(rustls::Error::InvalidCertificate(_)))
 }

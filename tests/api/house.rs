@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -11,15 +12,18 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpSocket;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wecom_meeting_proxy::app::App;
+use wecom_meeting_proxy::app::Rereading;
 use wecom_meeting_proxy::clock::Clock;
 use wecom_meeting_proxy::config;
 use wecom_meeting_proxy::config::Sources;
+use wecom_meeting_proxy::dice::Chance;
 use wecom_meeting_proxy::dice::Dice;
-use wecom_meeting_proxy::service::Chance;
 use wecom_simulator::DEFAULT_CORP_ID;
 use wecom_simulator::DEFAULT_SECRET;
 use wecom_simulator::Meeting;
@@ -36,6 +40,8 @@ pub(crate) struct House {
     pub(crate) callers: SocketAddr,
     pub(crate) operators: SocketAddr,
     pub(crate) leave: CancellationToken,
+    /// Rung to have the settings read again.
+    pub(crate) bell: Arc<Notify>,
     pub(crate) serving: Option<JoinHandle<()>>,
     client: reqwest::Client,
 }
@@ -88,6 +94,12 @@ impl Reply {
     }
 }
 
+/// A clock that stands still, on a Monday morning.
+pub(crate) fn morning() -> Clock {
+    let morning: Timestamp = "2026-03-02T09:00:00Z".parse().expect("a time");
+    Clock::standing_at(morning)
+}
+
 impl House {
     /// A house with the default settings, and a clock that stands still.
     pub(crate) async fn open() -> Self {
@@ -96,9 +108,8 @@ impl House {
 
     /// A house with these settings, by key, and a clock that stands still.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
-        let morning: Timestamp = "2026-03-02T09:00:00Z".parse().expect("a time");
         let wecom = Simulator::start(World::empty()).await.expect("a simulator");
-        Self::around(wecom, settings, Clock::standing_at(morning))
+        Self::around(wecom, settings, morning())
     }
 
     /// A house with these settings around that WeCom, and that clock.
@@ -122,25 +133,33 @@ impl House {
             variables.push(("WECOM_CORP_ID".into(), DEFAULT_CORP_ID.into()));
             variables.push(("WECOM_SECRET".into(), DEFAULT_SECRET.into()));
         }
-        let checked = config::load(&Sources {
-            file: None,
-            variables,
-        })
-        .unwrap_or_else(|faults| panic!("good settings: {faults:?}"));
-        let app = App::open(
-            checked,
-            Chance {
-                clock: clock.clone(),
-                dice: Dice::loaded(0.5),
+        Self::of(
+            wecom,
+            Sources {
+                file: None,
+                variables,
             },
+            clock,
         )
-        .expect("open doors");
+    }
+
+    /// A house with these settings around that WeCom, and that clock.
+    pub(crate) fn of(wecom: Simulator, sources: Sources, clock: Clock) -> Self {
+        let checked =
+            config::load(&sources).unwrap_or_else(|faults| panic!("good settings: {faults:?}"));
+        let rereading = Rereading { sources, log: None };
+        let chance = Chance {
+            clock: clock.clone(),
+            dice: Dice::loaded(0.5),
+        };
+        let app = App::open(checked, rereading, chance).expect("open doors");
         let leave = CancellationToken::new();
         Self {
             wecom,
             clock,
             callers: app.callers_address(),
             operators: app.operators_address(),
+            bell: app.bell(),
             serving: Some(tokio::spawn(app.serve(leave.clone()))),
             leave,
             client: reqwest::Client::builder()
@@ -160,6 +179,15 @@ impl House {
     pub(crate) fn given_meeting(&self, id: &str, code: &str, title: &str) {
         let info = serde_json::json!({"title": title, "status": 1, "meeting_code": code});
         self.wecom.put_meeting(Meeting::new(id, code, info));
+    }
+
+    /// Has WeCom know a meeting of that name whose answer does not fit on the way to a slow reader.
+    /// How many bytes it has at least.
+    pub(crate) fn given_long_meeting(&self, id: &str) -> usize {
+        let description = "x".repeat(3_000_000);
+        let info = serde_json::json!({"title": "Long", "status": 1, "description": description});
+        self.wecom.put_meeting(Meeting::new(id, "446153273", info));
+        description.len()
     }
 
     /// Turns our clock and WeCom's.
@@ -184,21 +212,50 @@ impl House {
         send(&self.client, self.operators, Method::GET, path, &[]).await
     }
 
+    pub(crate) async fn ask_operator_with(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        send(&self.client, self.operators, Method::GET, path, headers).await
+    }
+
     pub(crate) async fn purge(&self, path: &str) -> Reply {
         send(&self.client, self.operators, Method::DELETE, path, &[]).await
     }
 
     /// A request under way, that needs no house any more.
     pub(crate) fn asking(&self, path: &str) -> impl Future<Output = Reply> + Send + use<> {
+        self.asking_with(path, &[])
+    }
+
+    /// The same, with these header fields.
+    pub(crate) fn asking_with(
+        &self,
+        path: &str,
+        headers: &'static [(&str, &str)],
+    ) -> impl Future<Output = Reply> + Send + use<> {
         let (client, callers, path) = (self.client.clone(), self.callers, path.to_owned());
-        async move { send(&client, callers, Method::GET, &path, &[]).await }
+        async move { send(&client, callers, Method::GET, &path, headers).await }
     }
 
     /// Sends all of these at once, each on a connection of its own if need be.
     pub(crate) async fn get_at_once(&self, paths: impl IntoIterator<Item = String>) -> Vec<Reply> {
-        let asking: tokio::task::JoinSet<_> =
-            paths.into_iter().map(|path| self.asking(&path)).collect();
-        asking.join_all().await
+        self.asking_at_once(paths).await
+    }
+
+    /// Requests under way, that need no house any more. Their answers come in the order of the paths.
+    pub(crate) fn asking_at_once<P: IntoIterator<Item = String>>(
+        &self,
+        paths: P,
+    ) -> impl Future<Output = Vec<Reply>> + Send + use<P> {
+        let asking: Vec<_> = paths
+            .into_iter()
+            .map(|path| tokio::spawn(self.asking(&path)))
+            .collect();
+        async move {
+            let mut replies = Vec::new();
+            for reply in asking {
+                replies.push(reply.await.expect("a reply"));
+            }
+            replies
+        }
     }
 
     /// What comes back for these bytes, up to the end of the connection.
@@ -226,6 +283,13 @@ impl House {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
+}
+
+/// A connection of one who takes little at a time.
+pub(crate) async fn slow_reader_of(house: &House) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4 * 1024).expect("small");
+    socket.connect(house.callers).await.expect("a connection")
 }
 
 impl Drop for House {

@@ -46,6 +46,24 @@ async fn a_token_revoked_under_200_requests_is_renewed_once_and_all_are_served()
 }
 
 #[tokio::test]
+async fn who_waits_for_a_turn_does_not_ask_with_a_token_that_was_refused_meanwhile() {
+    let house = House::with(&[("wecom.max_in_flight", "4")]).await;
+    let paths = given_meetings(&house, 41);
+    house.get(&paths[40]).await;
+    house
+        .wecom
+        .set_trouble(Api::GetInfo, Trouble::latency(Duration::from_millis(30)));
+
+    house.wecom.revoke_tokens();
+    let replies = house.get_at_once(paths[..40].to_vec()).await;
+
+    assert_eq!(count(&replies, 200, ""), 40);
+    assert_eq!(house.wecom.hits().gettoken, 2);
+    let in_vain = house.wecom.hits().get_info - 41;
+    assert!((1..=4).contains(&in_vain), "{in_vain} asked in vain");
+}
+
+#[tokio::test]
 async fn both_ways_in_which_wecom_refuses_a_token_renew_it() {
     for errcode in [40014, 41001, 42001] {
         let house = House::open().await;

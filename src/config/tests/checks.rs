@@ -193,7 +193,53 @@ fn callers_are_told_apart() {
         ),
         (caller("a", "[]"), Some("callers[0].key_sha256: is missing")),
         (caller("", &one), Some("callers[0].name: is missing")),
-        (caller("a", "[1]"), Some("callers[0].key_sha256: must be")),
+        (caller("a", &format!("{{ sha256 = {one} }}")), None),
+        (
+            caller(
+                "a",
+                &format!(
+                    "[{other}, {{ sha256 = {one}, expires = \"2026-12-31T01:00:00+01:00\" }}]"
+                ),
+            ),
+            None,
+        ),
+        (
+            caller("a", &format!("[{{ sha256 = {one} }}, {one}]")),
+            Some("callers[0].key_sha256: the same key is listed twice"),
+        ),
+        (
+            caller(
+                "a",
+                &format!("[{one}, {{ sha256 = {other}, expires = \"tomorrow\" }}]"),
+            ),
+            Some("callers[0].key_sha256[1].expires: must be a moment with its offset, such as"),
+        ),
+        (
+            caller(
+                "a",
+                &format!("[{{ sha256 = {one}, expires = 2026-12-31T00:00:00 }}]"),
+            ),
+            Some("callers[0].key_sha256[0].expires: must be a moment with its offset, such as"),
+        ),
+        (
+            caller("a", "[{ expires = \"2026-12-31T00:00:00Z\" }]"),
+            Some("callers[0].key_sha256[0]: missing field `sha256`"),
+        ),
+        (
+            caller(
+                "a",
+                &format!("[{{ sha256 = {one}, expires = 2026-12-31T00:00:00Z }}]"),
+            ) + "expires = 2026-12-31T00:00:00Z",
+            None,
+        ),
+        (
+            caller("a", &one) + "expires = \"2026-12-31\"",
+            Some("callers[0].expires: must be a moment"),
+        ),
+        (
+            caller("a", "[1]"),
+            Some("callers[0].key_sha256[0]: must be"),
+        ),
     ] {
         let faults = Given::file(&format!("{APP}{callers}")).faults();
 
@@ -206,6 +252,40 @@ fn callers_are_told_apart() {
             found && faults.len() == expected.len(),
             "{callers}: {faults:#?}"
         );
+    }
+}
+
+#[test]
+fn a_caller_needs_no_key_where_tokens_say_who_it_is() {
+    let jwks = include_str!("../../../tests/samples/jwt/jwks.json");
+    let given = Given::file("");
+    let file = given.put("jwks.json", jwks);
+    let caller = "[[access.callers]]\nname = \"a\"\n";
+    let jwt = |lines: &str| format!("[access.jwt]\nissuer = \"i\"\naudience = \"us\"\n{lines}\n");
+    let good = jwt(&format!("jwks_file = \"{file}\""));
+
+    given.put("config.toml", &format!("{APP}{caller}{good}"));
+    let files = given.checked().config.access.files();
+    assert_eq!(files, [Path::new(&file)]);
+
+    for (lines, expected) in [
+        (String::new(), ":9: access.jwt.jwks_file: is missing"),
+        (
+            "jwks_file = \"none.json\"".to_owned(),
+            ":12: access.jwt.jwks_file: read none.json: No such file",
+        ),
+        (
+            format!("jwks_file = \"{file}\"\nalgorithms = [\"none\"]"),
+            ":13: access.jwt.algorithms[0]: must be one of `ES256`, `EdDSA`, `RS256`",
+        ),
+        (
+            format!("jwks_file = \"{file}\"\nalgorithms = []"),
+            ":13: access.jwt.algorithms: is missing",
+        ),
+    ] {
+        let fault = fault_of(&format!("{APP}{caller}\n\n{}", jwt(&lines)));
+        let expected = format!("config.toml{expected}");
+        assert!(fault.starts_with(&expected), "{expected}: {fault}");
     }
 }
 

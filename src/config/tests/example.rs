@@ -61,9 +61,14 @@ fn the_example_shows_every_key_and_no_other() {
         ("admin.", "listen"),
         ("access.", "mode reveal"),
         (
-            "access.callers.",
-            "name key_sha256 apps reveal requests_per_second burst",
+            "access.jwt.",
+            "issuer audience jwks_file algorithms caller_claim",
         ),
+        (
+            "access.callers.",
+            "name expires tls_san apps reveal requests_per_second burst",
+        ),
+        ("access.callers.key_sha256.", "sha256 expires"),
         (
             "wecom.",
             "base_url allow_plaintext connect_timeout timeout max_in_flight calls_per_minute calls_per_hour",
@@ -121,7 +126,12 @@ fn no_key_is_read_that_the_example_does_not_show() {
         ("server.tls", "[server.tls]"),
         ("admin", "[admin]"),
         ("access", "[access]"),
+        ("access.jwt", "[access.jwt]"),
         ("access.callers", "[[access.callers]]"),
+        (
+            "access.callers.key_sha256",
+            "[[access.callers]]\n[[access.callers.key_sha256]]",
+        ),
         ("wecom", "[wecom]"),
         ("wecom.apps", "[[wecom.apps]]"),
         ("cache", "[cache]"),

@@ -104,7 +104,7 @@ proptest! {
     fn no_text_of_a_file_breaks_us(
         lines in prop::collection::vec(
             (
-                "[a-z.\\[\\]\"_]{0,12}|server|server.listen|wecom.apps|\\[\\[wecom.apps\\]\\]|access.reveal|access.callers|log.level|cache.max_bytes|name|secret|key_sha256|apps",
+                "[a-z.\\[\\]\"_]{0,12}|server|server.listen|wecom.apps|\\[\\[wecom.apps\\]\\]|access.reveal|access.callers|log.level|cache.max_bytes|name|secret|key_sha256|expires|tls_san|\\[access.jwt\\]|jwks_file|algorithms|apps",
                 "[ -~\n]{0,12}|\\[\\]|\\[\"a\", 1, \\{\\}, \"phones\", true\\]|\\{ a = \\[1\\] \\}|-?[0-9]{1,20}|\"[0-9]{1,22}[a-zA-Z]{0,3}\"|\"(info|[a-z]+)[=,a-z]{0,9}\"",
             ),
             0..8,

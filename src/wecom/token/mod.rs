@@ -8,7 +8,8 @@
 //! |---|---|
 //! | a token | kept for its lifetime less a margin; renewed after four fifths of it |
 //! | a reason that only a person can cure | nobody asks for 5 s, doubling up to 10 min |
-//! | that we ask too often (45009) | nobody asks for 60 s |
+//! | that we ask too often (45009) | nobody of that corp asks for 60 s; if it comes straight back, for 1 h |
+//! | that the secret is wrong, and the file holds another by now | that one is tried at once |
 //! | nothing, or that it is busy | nobody asks for 0.5 s, doubling up to 10 s |
 //! | the very token that it has refused | as a reason that only a person can cure |
 //!
@@ -17,18 +18,32 @@
 mod state;
 
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use secrecy::ExposeSecret;
+use secrecy::SecretString;
 use tokio::sync::watch;
 
 use self::state::State;
 use super::App;
 use super::Fault;
+use super::Instruments;
 use super::Transport;
+use super::block::Block;
+use super::block::Leave;
+use super::corp::quota_spent;
+use super::errcode;
 use super::errcode::Class;
+use super::measured::Measured;
 use super::reply;
-use crate::clock::Clock;
+use super::settings::read_secret;
+use super::transport;
+use crate::metrics::Api;
+use crate::metrics::Outcome;
+use crate::repeat::Repeats;
 
 pub(super) use self::state::AccessToken;
 pub use self::state::Standing;
@@ -36,30 +51,83 @@ pub use self::state::Standing;
 /// Keeps one app's token.
 pub(super) struct Keeper {
     app: App,
+    /// The app's secret, as it was last read. Held only to be read or replaced.
+    secret: Mutex<SecretString>,
     transport: Arc<Transport>,
-    clock: Clock,
-    state: watch::Sender<State>,
+    /// Whether WeCom may be asked for tokens of this corp.
+    block: Arc<Block>,
+    instruments: Instruments,
+    state: Arc<watch::Sender<State>>,
+    failures: Repeats<String>,
 }
 
 impl Keeper {
-    pub(super) fn new(app: App, transport: Arc<Transport>, clock: Clock) -> Self {
+    pub(super) fn new(
+        app: App,
+        transport: Arc<Transport>,
+        block: Arc<Block>,
+        instruments: Instruments,
+    ) -> Self {
         Self {
+            secret: Mutex::new(app.secret.clone()),
             app,
             transport,
-            clock,
-            state: watch::Sender::default(),
+            block,
+            instruments,
+            state: Arc::default(),
+            failures: Repeats::default(),
         }
+    }
+
+    /// The same, going on from what the one before knows of the token, if there is one. If the secret
+    /// is another by now, a person has acted.
+    pub(super) fn succeeding(self, before: Option<&Self>) -> Self {
+        let Some(before) = before else {
+            return self;
+        };
+        let is_same = self.secret().expose_secret() == before.secret().expose_secret();
+        if !is_same {
+            before.state.send_modify(State::take_heart);
+        }
+        let state = Arc::clone(&before.state);
+        Self { state, ..self }
+    }
+
+    /// The corp whose app it is.
+    pub(super) fn corp_id(&self) -> &str {
+        &self.app.corp_id
+    }
+
+    /// Whether it is this app, whatever its secret is by now.
+    pub(super) fn is_of(&self, app: &App) -> bool {
+        (&self.app.name, &self.app.corp_id) == (&app.name, &app.corp_id)
+    }
+
+    /// Until when the token is good, if there is one.
+    pub(super) fn token_good_until(&self) -> Option<Instant> {
+        self.state.borrow().token_good_until()
+    }
+
+    /// Why there is no token, and from when on it is asked for again, if nobody asks for it now.
+    pub(super) fn missing(&self) -> Option<(Fault, Instant)> {
+        self.state.borrow().missing(self.now())
     }
 
     pub(super) fn standing(&self) -> Standing {
         self.state.borrow().standing()
     }
 
+    /// What may be said without waiting: a token, or why there is none. `None` means that it is
+    /// worth waiting.
+    pub(super) fn known(&self) -> Option<Result<Arc<AccessToken>, Fault>> {
+        self.state.borrow().known(self.now())
+    }
+
     /// A token, once there is one; or why there is none.
     pub(super) async fn token(&self) -> Result<Arc<AccessToken>, Fault> {
         let mut state = self.state.subscribe();
         loop {
-            if let Some(known) = state.borrow_and_update().known(self.clock.now()) {
+            if let Some(known) = state.borrow_and_update().known(self.now()) {
                 return known;
             }
             // The sender lives in `self`: this wait cannot fail.
@@ -69,7 +137,7 @@ impl Keeper {
 
     /// Notes that WeCom has refused `token`, and drops that very token, not one that came after it.
     pub(super) fn refuse(&self, token: &AccessToken, errcode: i64) {
-        let now = self.clock.now();
+        let now = self.now();
         self.state
             .send_if_modified(|state| state.refuse(token, errcode, now));
     }
@@ -89,14 +157,19 @@ impl Keeper {
 
     async fn sleep_until(&self, due: Option<Instant>) {
         if let Some(due) = due {
-            self.clock.sleep_until(due).await;
+            self.instruments.chance.clock.sleep_until(due).await;
         }
     }
 
     async fn renew(&self) {
-        let asked_at = self.clock.now();
-        let granted = self.ask(asked_at).await;
-        let now = self.clock.now();
+        let granted = self.ask().await;
+        let outcome = granted
+            .as_ref()
+            .map_or_else(Fault::outcome, |_| Outcome::Ok);
+        self.instruments
+            .metrics
+            .renewed(self.app.name.as_str(), outcome);
+        let now = self.now();
         self.state.send_modify(|state| match granted {
             Ok(token) => state.accept(token, now),
             Err(fault) => state.fail(fault, now),
@@ -104,24 +177,73 @@ impl Keeper {
         self.log();
     }
 
+    /// A token, or why WeCom gives us none. If it takes the secret for a wrong one, and another is
+    /// written down by now, that one is tried before we give up.
+    async fn ask(&self) -> Result<AccessToken, Fault> {
+        let secret = self.secret().clone();
+        let granted = self.ask_with(&secret).await;
+        if !matches!(granted, Err(Fault::Refused { errcode }) if errcode::is_wrong_secret(errcode))
+        {
+            return granted;
+        }
+        let Some(newer) = self.reread(secret).await else {
+            return granted;
+        };
+        let app = self.app.name.as_str();
+        tracing::info!(
+            app.name = app,
+            "app {app} has a new secret in its file: trying it"
+        );
+        *self.secret() = newer.clone();
+        self.ask_with(&newer).await
+    }
+
+    /// The secret in the file, if it is another than `known`.
+    async fn reread(&self, known: SecretString) -> Option<SecretString> {
+        let file = self.app.secret_file.clone()?;
+        let reading = tokio::task::spawn_blocking(move || read_secret(&file));
+        let secret = reading.await.ok()?.ok()?;
+        (secret.expose_secret() != known.expose_secret()).then_some(secret)
+    }
+
     /// `GET /cgi-bin/gettoken` (document 91039).
-    async fn ask(&self, asked_at: Instant) -> Result<AccessToken, Fault> {
-        let App {
-            corp_id, secret, ..
-        } = &self.app;
+    async fn ask_with(&self, secret: &SecretString) -> Result<AccessToken, Fault> {
+        let leave = self.block.admit().map_err(quota_spent)?;
         let query = [
-            ("corpid", corp_id.as_str()),
+            ("corpid", self.app.corp_id.as_str()),
             ("corpsecret", secret.expose_secret()),
         ];
-        let object = self
-            .transport
-            .get("/cgi-bin/gettoken", &query)
-            .await?
-            .object;
-        match reply::errcode(&object) {
-            None => state::granted(&object, asked_at, self.clock.now()),
-            Some(errcode) => Err(fault(errcode)),
+        let Instruments { metrics, .. } = &self.instruments;
+        let measured = Measured::begin(metrics, Api::GetToken, &self.app.name);
+        let reply = self.transport.get("/cgi-bin/gettoken", &query).await;
+        let granted = reply.and_then(|reply| self.read(&reply, leave));
+        measured.end(
+            granted
+                .as_ref()
+                .map_or_else(Fault::outcome, |_| Outcome::Ok),
+        );
+        granted
+    }
+
+    /// What WeCom's answer says, about the token and about who may ask for the next.
+    fn read(&self, reply: &transport::Reply, leave: Leave) -> Result<AccessToken, Fault> {
+        let Some(errcode) = reply::errcode(&reply.object) else {
+            leave.answered();
+            return state::granted(&reply.object, reply.asked_at, self.now());
+        };
+        if Class::of(errcode) == Class::Rate {
+            return Err(quota_spent(leave.refused()));
         }
+        leave.answered();
+        Err(fault(errcode))
+    }
+
+    fn now(&self) -> Instant {
+        self.instruments.chance.clock.now()
+    }
+
+    fn secret(&self) -> MutexGuard<'_, SecretString> {
+        self.secret.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn log(&self) {
@@ -131,6 +253,9 @@ impl Keeper {
             tracing::info!(app.name = app, "WeCom gave app {app} a token");
             return;
         };
+        if self.failures.note(fault.to_string(), self.now()).is_none() {
+            return;
+        }
         let errcode = fault.errcode();
         if fault.needs_a_person() {
             tracing::error!(

@@ -113,6 +113,27 @@ impl State {
         Some((&self.failure.as_ref()?.fault, self.streak.length))
     }
 
+    /// Until when the token that is held can be used, if one is held.
+    pub(super) fn token_good_until(&self) -> Option<Instant> {
+        self.token.as_ref().map(|token| token.unusable_at)
+    }
+
+    /// Why there is no token at `now`, and from when on it is asked for again; `None` if there is
+    /// one, or it is worth waiting for one.
+    pub(super) fn missing(&self, now: Instant) -> Option<(Fault, Instant)> {
+        self.known(now)?.err()?;
+        let Failure { fault, again_at } = self.failure.as_ref()?;
+        Some((fault.clone(), *again_at))
+    }
+
+    /// Notes that a person has acted: what only a person can cure is tried again at once.
+    pub(super) fn take_heart(&mut self) {
+        let may_be_cured = |failure: &mut Failure| failure.fault.needs_a_person();
+        if self.failure.take_if(may_be_cured).is_some() {
+            self.streak = Streak::default();
+        }
+    }
+
     /// What may be said at `now` without asking: a usable token, or a failure too recent to try
     /// again. `None` means that it is worth waiting.
     pub(super) fn known(&self, now: Instant) -> Option<Result<Arc<AccessToken>, Fault>> {
@@ -170,9 +191,13 @@ impl State {
         } else {
             Standing::Served
         };
+        // A block says itself how long it lasts.
+        let again_at = fault
+            .until()
+            .unwrap_or_else(|| now + pause_after(&fault, length));
         self.failure = Some(Failure {
-            again_at: now + pause_after(&fault, length),
-            fault,
+            fault: fault.lasting_until(again_at),
+            again_at,
         });
     }
 
@@ -203,7 +228,8 @@ fn pause_after(fault: &Fault, in_a_row: u32) -> Duration {
     let (first, longest) = match fault {
         Fault::RateLimited { .. } => (Duration::from_secs(60), Duration::from_secs(60)),
         Fault::Refused { .. } => (Duration::from_secs(5), Duration::from_secs(600)),
-        Fault::Garbled(_)
+        Fault::Crowded
+        | Fault::Garbled(_)
         | Fault::NoSuchApp
         | Fault::Rejected { .. }
         | Fault::TimedOut
@@ -246,16 +272,18 @@ pub(super) fn granted(
 mod tests {
     use super::*;
     use crate::clock::Clock;
+    use crate::wecom::fault::Limit;
+    use crate::wecom::fault::Outage;
 
     const REFUSED: Fault = Fault::Refused { errcode: 40001 };
-    const BROKEN: Fault = Fault::Unavailable { errcode: None };
+    const BROKEN: Fault = Fault::Unavailable {
+        outage: Outage::Broken,
+        until: None,
+    };
 
     #[test]
     fn pauses_grow_with_each_failure_up_to_a_longest() {
-        let slow_down = Fault::RateLimited {
-            errcode: Some(45009),
-            pause: Duration::from_secs(60),
-        };
+        let slow_down = Fault::rate_limited(Limit::Quota { errcode: 45009 });
         for (fault, in_a_row, pause_ms) in [
             (&REFUSED, 1, 5_000),
             (&REFUSED, 2, 10_000),

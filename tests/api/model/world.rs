@@ -231,7 +231,7 @@ impl Failure {
 /// Those that hold nobody back for longer than a fault is remembered.
 pub(super) const FAILURES: [Failure; 4] = [
     Failure {
-        errcode: Some(-1),
+        errcode: Some(81026),
         status: 503,
         code: "wecom_unavailable",
     },

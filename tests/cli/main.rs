@@ -4,212 +4,28 @@
 // It always holds here, and is said so that clippy takes what is shared for tests too.
 #![cfg(test)]
 
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Write;
-use std::net::SocketAddr;
+#[path = "../callers/mod.rs"]
+mod callers;
+#[path = "../certificates/mod.rs"]
+mod certificates;
+mod descriptors;
+mod leaving;
+mod logging;
+mod shell;
+mod tls;
+
 use std::net::TcpListener;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
-use std::sync::mpsc;
-use std::sync::mpsc::Receiver;
 use std::sync::mpsc::RecvTimeoutError;
-use std::thread;
-use std::time::Duration;
 
-use serde_json::Value;
-use tempfile::TempDir;
-use wecom_simulator::DEFAULT_CORP_ID;
-use wecom_simulator::DEFAULT_SECRET;
-use wecom_simulator::Simulator;
-use wecom_simulator::World;
-
-/// Longer than anything here takes, so that a mistake is a failure and not a standstill.
-const LONG: Duration = Duration::from_secs(20);
-
-/// How often to look for what happens in the background.
-const A_MOMENT: Duration = Duration::from_millis(10);
+use crate::shell::LONG;
+use crate::shell::Shell;
+use crate::shell::line_with;
+use crate::shell::nobody;
+use crate::shell::until_ready;
+use crate::shell::wecom;
 
 /// One app, as small as can be.
 const APP: &str = "[[wecom.apps]]\nname = \"a\"\ncorp_id = \"ww1\"\nsecret = \"s\"\n";
-
-/// The command, in a folder of its own.
-struct Shell {
-    folder: TempDir,
-    variables: Vec<(String, String)>,
-}
-
-/// How a command ended.
-#[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Shell {
-    fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().expect("a folder"),
-            variables: Vec::new(),
-        }
-    }
-
-    fn with(mut self, name: &str, value: &str) -> Self {
-        self.variables.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// With a file in the folder.
-    fn with_file(self, name: &str, text: &str) -> Self {
-        std::fs::write(self.folder.path().join(name), text).expect("a file");
-        self
-    }
-
-    /// With all that a service needs to run, at ports that are free.
-    fn with_service(self, base_url: &str) -> Self {
-        self.with("WECOM_CORP_ID", DEFAULT_CORP_ID)
-            .with("WECOM_SECRET", DEFAULT_SECRET)
-            .with("WECOM_PROXY_WECOM__BASE_URL", base_url)
-            .with("WECOM_PROXY_SERVER__LISTEN", "127.0.0.1:0")
-            .with("WECOM_PROXY_ADMIN__LISTEN", "127.0.0.1:0")
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_wecom-meeting-proxy"));
-        command.args(arguments).env_clear();
-        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command.current_dir(self.folder.path());
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ended {
-        self.run_with(arguments, b"")
-    }
-
-    /// Runs a command that ends by itself, with this on its standard input.
-    fn run_with(&self, arguments: &[&str], input: &[u8]) -> Ended {
-        let child = self.command(arguments).spawn().expect("a process");
-        let mut process = Process(child);
-        let stdin = process.0.stdin.take();
-        // A command that reads nothing may be gone by now.
-        let _ = stdin.expect("standard input").write_all(input);
-        let code = process.code();
-        let text = |stream: &mut dyn std::io::Read| {
-            let mut text = String::new();
-            stream.read_to_string(&mut text).expect("UTF-8");
-            text
-        };
-        let Child { stdout, stderr, .. } = &mut process.0;
-        let ended = Ended {
-            code,
-            stdout: text(stdout.as_mut().expect("standard output")),
-            stderr: text(stderr.as_mut().expect("standard error")),
-        };
-        assert!(
-            !ended.stderr.contains("panicked"),
-            "{arguments:?}: {ended:?}"
-        );
-        ended
-    }
-
-    /// Runs the service.
-    fn serve(&self) -> Service {
-        self.serve_and_hear(|_| false)
-    }
-
-    /// Runs the service, and closes its log after the line that is the last to be heard.
-    fn serve_and_hear(&self, is_last: fn(&str) -> bool) -> Service {
-        let mut process = Process(self.command(&[]).spawn().expect("a process"));
-        let stderr = process.0.stderr.take().expect("standard error");
-        let (said, lines) = mpsc::channel();
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                let last = is_last(&line);
-                if said.send(line).is_err() || last {
-                    break;
-                }
-            }
-        });
-        let first = line_with(&lines, "serving callers");
-        let address = |field: &str| {
-            let text = first[field].as_str().expect("an address");
-            text.parse().expect("an address")
-        };
-        Service {
-            process,
-            lines,
-            callers: address("callers"),
-            operators: address("operators"),
-        }
-    }
-}
-
-/// A process that ends with the test, if not before.
-struct Process(Child);
-
-impl Process {
-    /// The exit code, once it has ended. `None` if a signal ended it.
-    fn code(&mut self) -> Option<i32> {
-        let mut waited = Duration::ZERO;
-        while waited < LONG {
-            if let Some(status) = self.0.try_wait().expect("a status") {
-                return status.code();
-            }
-            thread::sleep(A_MOMENT);
-            waited += A_MOMENT;
-        }
-        panic!("still running after {LONG:?}");
-    }
-
-    fn signal(&self, signal: &str) {
-        let id = self.0.id().to_string();
-        let sent = Command::new("kill").args([signal, &id]).status();
-        assert!(sent.expect("kill").success(), "{signal} {id}");
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A service that serves.
-struct Service {
-    process: Process,
-    lines: Receiver<String>,
-    callers: SocketAddr,
-    operators: SocketAddr,
-}
-
-/// The next line of a log in JSON that says this.
-fn line_with(lines: &Receiver<String>, what: &str) -> Value {
-    let mut before = Vec::new();
-    while let Ok(line) = lines.recv_timeout(LONG) {
-        if line.contains(what) {
-            return serde_json::from_str(&line).expect("a line in JSON");
-        }
-        before.push(line);
-    }
-    panic!("never said {what:?}, but {before:#?}");
-}
-
-async fn wecom() -> Simulator {
-    Simulator::start(World::demo()).await.expect("a WeCom")
-}
-
-fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    format!("http://{address}")
-}
 
 #[test]
 fn it_says_what_it_is_and_how_it_is_used() {
@@ -381,6 +197,31 @@ fn a_key_is_hashed_without_its_final_newline() {
     }
 }
 
+#[test]
+fn a_key_is_made_that_can_be_pasted_into_the_settings() {
+    let shell = Shell::new();
+    let make = || {
+        let ended = shell.run_with(&["hash-key", "--generate"], b"not read");
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+        let lines: Vec<_> = ended.stdout.lines().map(str::to_owned).collect();
+        let [key, digest]: [String; 2] = lines.try_into().expect("two lines");
+        let quoted = key.strip_prefix("key = \"");
+        let key = quoted.and_then(|key| key.strip_suffix('"')).expect("a key");
+        (key.to_owned(), digest)
+    };
+
+    let (key, digest) = make();
+
+    // 256 bits in base64url.
+    assert_eq!(key.len(), 43, "{key}");
+    assert_ne!(make().0, key);
+    let hashed = shell.run_with(&["hash-key"], key.as_bytes()).stdout;
+    assert_eq!(digest, format!("key_sha256 = \"{}\"", hashed.trim_end()));
+    let caller = format!("{APP}[[access.callers]]\nname = \"c\"\n{digest}\n");
+    let checked = Shell::new().with_file("config.toml", &caller);
+    assert_eq!(checked.run(&["check-config"]).stdout, "ok\n");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_ends_it_as_asked() {
     let wecom = wecom().await;
@@ -505,28 +346,4 @@ async fn the_health_check_finds_the_service_by_its_settings() {
 
         assert_eq!(ended.code, Some(code), "{:?}: {ended:?}", shell.variables);
     }
-}
-
-#[test]
-fn tls_is_refused_until_it_is_spoken() {
-    let shell = Shell::new().with_service(&nobody()).with_file("pem", "");
-    let tls = ["CERT_FILE", "KEY_FILE"].map(|key| format!("WECOM_PROXY_SERVER__TLS__{key}"));
-    let shell = tls
-        .iter()
-        .fold(shell, |shell, name| shell.with(name, "pem"));
-
-    let ended = shell.run(&[]);
-
-    assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert_eq!(
-        ended.stderr,
-        "wecom-meeting-proxy: server.tls: not supported by this version\n"
-    );
-}
-
-/// Waits until the service is ready.
-fn until_ready(operators: SocketAddr) {
-    let (shell, url) = (Shell::new(), format!("http://{operators}/readyz"));
-    let ready = |_| shell.run(&["healthcheck", &url]).code == Some(0);
-    assert!((0..100).any(ready), "never ready");
 }

@@ -1,0 +1,51 @@
+//! How many connections there can be behind a door: so many that are served, and a bounded number
+//! that are only told that there is no place.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
+
+/// Connections at a time that are only told that there is no place.
+pub(super) const ANTEROOM_CONNECTIONS_MAX: usize = 256;
+
+/// Where connections can be. Only the one who lets them in takes places.
+pub(super) struct Seating {
+    hall: Arc<Semaphore>,
+    anteroom: Arc<Semaphore>,
+}
+
+/// Where there is a place.
+pub(super) enum Room {
+    /// Callers are told that there is none.
+    Anteroom,
+    /// Callers are served.
+    Hall,
+}
+
+impl Seating {
+    pub(super) fn new(hall: usize) -> Self {
+        let of = |places: usize| Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+        Self {
+            hall: of(hall),
+            anteroom: of(ANTEROOM_CONNECTIONS_MAX),
+        }
+    }
+
+    /// Waits until there is one.
+    pub(super) async fn some(&self) -> io::Result<()> {
+        let found = tokio::select! {
+            found = self.hall.acquire() => found,
+            found = self.anteroom.acquire() => found,
+        };
+        found.map(drop).map_err(io::Error::other)
+    }
+
+    /// Takes the best there is, to be given back by dropping it.
+    pub(super) fn take(&self) -> Option<(Room, OwnedSemaphorePermit)> {
+        let of = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned().ok();
+        let in_hall = of(&self.hall).map(|place| (Room::Hall, place));
+        in_hall.or_else(|| of(&self.anteroom).map(|place| (Room::Anteroom, place)))
+    }
+}

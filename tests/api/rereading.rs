@@ -1,0 +1,246 @@
+//! Settings that change while the doors are open, and secrets that are rotated.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use wecom_meeting_proxy::config::Sources;
+use wecom_meeting_proxy::http::KeyDigest;
+use wecom_simulator::Api;
+use wecom_simulator::DEFAULT_CORP_ID;
+use wecom_simulator::DEFAULT_SECRET;
+use wecom_simulator::Simulator;
+use wecom_simulator::Trouble;
+use wecom_simulator::World;
+
+use crate::house::House;
+use crate::house::morning;
+
+/// How often the files are looked at.
+const LOOKS_EVERY: Duration = Duration::from_secs(30);
+
+/// A house whose settings stand in a file, and its secret in another.
+struct Furnished {
+    house: House,
+    folder: TempDir,
+    base_url: String,
+}
+
+impl Furnished {
+    async fn with(settings: &str) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let wecom = Simulator::start(World::empty()).await.expect("a simulator");
+        let base_url = wecom.base_url();
+        write(&folder.path().join("secret"), DEFAULT_SECRET);
+        write_settings(folder.path(), &base_url, settings);
+        let sources = Sources {
+            file: Some(folder.path().join("config.toml")),
+            variables: Vec::new(),
+        };
+        let house = House::of(wecom, sources, morning());
+        house.given_meeting("m1", "446153273", "Standup");
+        house.given_meeting("m2", "446153274", "Review");
+        Self {
+            house,
+            folder,
+            base_url,
+        }
+    }
+
+    fn rewrite(&self, settings: &str) {
+        write_settings(self.folder.path(), &self.base_url, settings);
+    }
+
+    fn secret_file(&self) -> PathBuf {
+        self.folder.path().join("secret")
+    }
+
+    /// The status that this key gets.
+    async fn status_of(&self, key: &str) -> u16 {
+        let bearer = format!("Bearer {key}");
+        let headers = [("authorization", bearer.as_str())];
+        let reply = self.house.get_with("/meetings/m1", &headers).await;
+        reply.status.as_u16()
+    }
+
+    async fn until_let_in(&self, key: &str) {
+        let is_let_in = async |_: &House| self.status_of(key).await == 200;
+        self.house.until("the key is good", is_let_in).await;
+    }
+}
+
+fn write(file: &Path, text: &str) {
+    fs::write(file, text).expect("written");
+}
+
+fn write_settings(folder: &Path, base_url: &str, settings: &str) {
+    let text = format!(
+        r#"
+        [server]
+        listen = "127.0.0.1:0"
+        [admin]
+        listen = "127.0.0.1:0"
+        [wecom]
+        base_url = "{base_url}"
+        [[wecom.apps]]
+        name = "default"
+        corp_id = "{DEFAULT_CORP_ID}"
+        secret_file = "{}"
+        {settings}
+        "#,
+        folder.join("secret").display()
+    );
+    write(&folder.join("config.toml"), &text);
+}
+
+fn caller(key: &str) -> String {
+    let digest = KeyDigest::of(key.as_bytes());
+    format!("[[access.callers]]\nname = \"{key}\"\nkey_sha256 = \"{digest}\"\n")
+}
+
+#[tokio::test]
+async fn new_settings_are_taken_when_the_bell_rings_and_what_is_kept_stays() {
+    let old = format!("{}\n[cache]\nmax_bytes = \"64MiB\"", caller("old"));
+    let furnished = Furnished::with(&old).await;
+    assert_eq!(furnished.status_of("old").await, 200);
+
+    furnished.rewrite(&format!(
+        "{}\n[cache]\nmax_bytes = \"32MiB\"",
+        caller("new")
+    ));
+    assert_eq!(furnished.status_of("new").await, 401, "not before the bell");
+    furnished.house.bell.notify_one();
+    furnished.until_let_in("new").await;
+
+    assert_eq!(furnished.status_of("old").await, 401);
+    assert_eq!(furnished.house.wecom.hits().get_info, 1, "it was kept");
+    assert_eq!(furnished.house.wecom.hits().gettoken, 1, "so was the token");
+}
+
+#[tokio::test]
+async fn a_file_that_changes_is_noticed_within_half_a_minute() {
+    let furnished = Furnished::with(&caller("old")).await;
+    assert_eq!(furnished.status_of("old").await, 200);
+
+    furnished.rewrite(&caller("new"));
+
+    let is_noticed = async |house: &House| {
+        house.clock.advance(LOOKS_EVERY);
+        furnished.status_of("new").await == 200
+    };
+    furnished.house.until("it is noticed", is_noticed).await;
+}
+
+#[tokio::test]
+async fn a_bad_file_changes_nothing_and_a_good_one_after_it_is_taken() {
+    let furnished = Furnished::with(&caller("old")).await;
+    for bad in [
+        "[[access.callers]]\nname = \"no key\"",
+        "[cache]\nmax_bites = \"1GiB\"",
+        "this is no TOML",
+    ] {
+        furnished.rewrite(bad);
+        furnished.house.bell.notify_one();
+        furnished.house.clock.advance(LOOKS_EVERY);
+        assert_eq!(furnished.status_of("old").await, 200, "{bad}");
+    }
+
+    furnished.rewrite(&caller("new"));
+    let is_let_in = async |house: &House| {
+        house.clock.advance(LOOKS_EVERY);
+        furnished.status_of("new").await == 200
+    };
+    furnished
+        .house
+        .until("the good one is taken", is_let_in)
+        .await;
+}
+
+#[tokio::test]
+async fn answers_are_believed_as_long_as_the_new_settings_say() {
+    let furnished = Furnished::with("").await;
+    let house = &furnished.house;
+    house.get("/meetings/m1").await;
+
+    furnished.rewrite("[cache.fresh_for]\nnot_started = \"7s\"");
+    house.bell.notify_one();
+    let is_taken = async |house: &House| {
+        house.advance(Duration::from_secs(100));
+        let reply = house.get("/meetings/m1").await;
+        reply.header("cache-control") == Some("private, max-age=7")
+    };
+
+    house.until("the settings are taken", is_taken).await;
+}
+
+#[tokio::test]
+async fn a_secret_that_was_rotated_is_used_without_a_failed_request() {
+    let furnished = Furnished::with("").await;
+    let house = &furnished.house;
+    assert_eq!(house.get("/meetings/m1").await.status, 200);
+
+    house
+        .wecom
+        .set_secret(DEFAULT_CORP_ID, DEFAULT_SECRET, "rotated");
+    house.wecom.revoke_tokens();
+    write(&furnished.secret_file(), "rotated\n");
+
+    assert_eq!(house.get("/meetings/m2").await.status, 200);
+    assert_eq!(
+        house.wecom.hits().gettoken,
+        3,
+        "the old secret was tried once"
+    );
+}
+
+#[tokio::test]
+async fn a_secret_behind_a_link_that_is_replaced_is_noticed() {
+    let furnished = Furnished::with("").await;
+    let house = &furnished.house;
+    house.get("/meetings/m1").await;
+    house
+        .wecom
+        .set_secret(DEFAULT_CORP_ID, DEFAULT_SECRET, "rotated");
+    house.wecom.revoke_tokens();
+    let refused = house.get("/meetings/m2").await;
+    assert_eq!(refused.outcome(), (502, "wecom_refused_us".to_owned()));
+
+    // As Kubernetes does it: the new one is put aside, and a link takes the old one's place at once.
+    let (aside, link) = (
+        furnished.folder.path().join("..data"),
+        furnished.folder.path().join("link"),
+    );
+    write(&aside, "rotated");
+    symlink(&aside, &link).expect("linked");
+    fs::rename(&link, furnished.secret_file()).expect("replaced");
+    // No pause ends by this: it is what was refused that is tried again.
+    house.bell.notify_one();
+
+    let is_healed = async |house: &House| {
+        house.clock.advance(Duration::from_millis(1));
+        house.get("/meetings/m3").await.outcome().1 == "meeting_not_found"
+    };
+    house.until("it is healed", is_healed).await;
+}
+
+#[tokio::test]
+async fn a_block_is_not_ended_by_other_settings() {
+    let furnished = Furnished::with(&caller("old")).await;
+    let house = &furnished.house;
+    house
+        .wecom
+        .set_trouble(Api::GetInfo, Trouble::errcode(45009).times(1));
+    assert_eq!(furnished.status_of("old").await, 503);
+
+    furnished.rewrite(&caller("new"));
+    house.bell.notify_one();
+    let is_taken = async |_: &House| furnished.status_of("new").await == 503;
+    house.until("they are taken", is_taken).await;
+
+    house.advance(Duration::from_secs(59));
+    assert_eq!(furnished.status_of("new").await, 503);
+    assert_eq!(house.wecom.hits().get_info, 1);
+}

@@ -1,0 +1,140 @@
+//! What the log says, and that nobody waits for whoever reads it; and what has it turned.
+
+use std::io::Read;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::net::TcpStream;
+
+use serde_json::Value;
+use serde_json::json;
+use wecom_simulator::Meeting;
+
+use crate::shell::LONG;
+use crate::shell::Shell;
+use crate::shell::line_with;
+use crate::shell::wecom;
+
+/// What a caller hears who asks once.
+fn ask(door: SocketAddr, path: &str, fields: &str) -> String {
+    let mut stream = TcpStream::connect(door).expect("a connection");
+    stream.set_read_timeout(Some(LONG)).expect("a limit");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n{fields}Connection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut heard = String::new();
+    stream.read_to_string(&mut heard).expect("an answer");
+    heard
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_request_of_a_caller_is_one_line_that_tells_nothing_of_the_meeting() {
+    let wecom = wecom().await;
+    let info = json!({"title": "Secret plans", "status": 1});
+    wecom.put_meeting(Meeting::new("m-1", "446153273", info));
+    let service = Shell::new().with_service(&wecom.base_url()).serve();
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let fields = format!("X-Request-Id: r-1\r\ntraceparent: 00-{trace}-00f067aa0ba902b7-01\r\n");
+
+    ask(service.operators, "/livez", "");
+    ask(service.callers, "/meetings/m-1", &fields);
+    let first = line_with(&service.lines, "GET /meetings/{meeting_id} 200");
+    ask(service.callers, "/meetings/m-1", "");
+    let second = line_with(&service.lines, "GET /meetings");
+    ask(service.callers, "/meetings/gone", "");
+    let third = line_with(&service.lines, "GET /meetings");
+
+    assert_eq!(first["request.id"], "r-1");
+    assert_eq!(first["trace.id"], trace);
+    assert_eq!(first["method"], "GET");
+    assert_eq!(first["route"], "/meetings/{meeting_id}");
+    assert_eq!(first["status"], 200);
+    assert_eq!(first["cache"], "miss");
+    assert_eq!(first["level"], "INFO");
+    assert!(first["timestamp"].is_string(), "{first}");
+    let (ours, wecoms) = (&first["elapsed_ms"], &first["wecom.elapsed_ms"]);
+    assert!(
+        ours.as_f64() >= wecoms.as_f64() && wecoms.as_f64() > Some(0.0),
+        "{first}"
+    );
+    assert_eq!(first["wecom.errcode"], Value::Null);
+    assert_eq!(second["cache"], "hit");
+    assert_eq!(second["wecom.elapsed_ms"], Value::Null);
+    assert_eq!(third["status"], 404);
+    assert_eq!(third["wecom.errcode"], 90602);
+    for line in [first, second, third] {
+        let line = line.to_string();
+        assert!(!line.contains("m-1") && !line.contains("Secret"), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hangup_has_the_settings_read_again_and_a_bad_file_is_told_and_changes_nothing() {
+    let wecom = wecom().await;
+    let settings = |level: &str| format!("[log]\nlevel = \"{level}\"\n");
+    let shell = Shell::new()
+        .with_file("config.toml", &settings("info"))
+        .with_service(&wecom.base_url());
+    let mut service = shell.serve();
+
+    let shell = shell.with_file("config.toml", "[log]\nlevel = \"loud\"\n");
+    service.process.signal("-HUP");
+    let refused = line_with(&service.lines, "the settings were read again and not taken");
+    ask(service.callers, "/meetings/gone", "");
+    line_with(&service.lines, "GET /meetings/{meeting_id} 404");
+    let _shell = shell.with_file(
+        "config.toml",
+        &settings("info,wecom_meeting_proxy::request=off"),
+    );
+    service.process.signal("-HUP");
+    line_with(&service.lines, "took the settings that were read again");
+    ask(service.callers, "/meetings/gone", "");
+    service.process.signal("-TERM");
+    let last = line_with(&service.lines, "left: nothing was under way");
+
+    let refused = refused["message"].as_str().expect("a message");
+    assert!(refused.contains("config.toml:2: log.level:"), "{refused}");
+    assert_eq!(last["level"], "INFO");
+    assert_eq!(service.process.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_does_not_read_the_log_keeps_nobody_waiting() {
+    let wecom = wecom().await;
+    let service = Shell::new().with_service(&wecom.base_url()).serve_unheard();
+    let lost = || {
+        let metrics = ask(service.operators, "/metrics", "");
+        let name = "\nwecom_proxy_log_lines_lost_total ";
+        let (_, rest) = metrics.split_once(name).expect("a sample");
+        let number = rest.lines().next().expect("a number");
+        number.parse::<f64>().expect("a number")
+    };
+
+    // More than a pipe and what waits before it can hold.
+    let mut asked = 0;
+    while lost() == 0.0 {
+        asked += 1_000;
+        assert!(asked < 200_000, "nothing was ever lost");
+        ask_ahead(service.callers, 1_000);
+    }
+
+    assert!(ask(service.callers, "/nowhere", "").starts_with("HTTP/1.1 404"));
+}
+
+/// Sends so many requests at once on one connection, and hears all their answers.
+fn ask_ahead(door: SocketAddr, times: usize) {
+    let mut stream = TcpStream::connect(door).expect("a connection");
+    stream.set_read_timeout(Some(LONG)).expect("a limit");
+    let mut hearing = stream.try_clone().expect("the other half");
+    let listener = std::thread::spawn(move || {
+        let mut heard = Vec::new();
+        hearing.read_to_end(&mut heard).expect("answers");
+        heard
+            .windows(12)
+            .filter(|window| window == b"HTTP/1.1 404")
+            .count()
+    });
+    let request = "GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n".repeat(times - 1);
+    let last = "GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).expect("sent");
+    stream.write_all(last.as_bytes()).expect("sent");
+    assert_eq!(listener.join().expect("heard"), times);
+}
