@@ -1,0 +1,21 @@
+# What one does here. `just` lists it.
+
+_list:
+    @just --list
+
+# Every test.
+test:
+    cargo test --workspace --locked
+
+# What must hold before anything lands.
+ci:
+    .ci/run
+
+# The service and a WeCom to go with it, without credentials.
+demo:
+    cargo run --release --locked --example demo
+
+# The service in front of a WeCom that comes and goes: does it grow?
+soak minutes="10" seed="1":
+    cargo build --release --locked --bins
+    cargo run --release --locked --example soak -- --minutes {{ minutes }} --seed {{ seed }}
