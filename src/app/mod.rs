@@ -166,6 +166,7 @@ impl App {
             clock: desk.clock.clone(),
             metrics: desk.metrics.clone(),
             log: steward.log.clone(),
+            opened_at: desk.clock.now(),
         };
         let (callers_stop, operators_stop) = (CancellationToken::new(), CancellationToken::new());
         let server = config.load().server.clone();

@@ -105,6 +105,16 @@ impl<K: Clone + Eq + Hash, T> Flights<K, T> {
         Boarding::Started(Seat(waiter), ticket)
     }
 
+    /// How many flights are on the table.
+    pub(super) fn under_way(&self) -> usize {
+        self.table().len()
+    }
+
+    /// How many wait for the flight for `key`; `None` if there is none.
+    pub(super) fn waiting(&self, key: &K) -> Option<usize> {
+        self.table().get(key).map(watch::Sender::receiver_count)
+    }
+
     /// Takes the flights off the table of which `is_meant` says so.
     pub(super) fn divert(&self, is_meant: impl Fn(&K) -> bool) {
         self.table().retain(|key, _| !is_meant(key));

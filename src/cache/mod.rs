@@ -17,6 +17,8 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -155,6 +157,8 @@ pub struct Surroundings {
 pub struct Cache<K, V, E> {
     store: Arc<ArcSwap<Store<K, V, E>>>,
     flights: Arc<Flights<K, Result<Answer<V>, E>>>,
+    /// How often answers were dropped, or made stale, on demand.
+    epoch: AtomicU64,
     /// Held while answers are dropped, or moved to another store: so that none comes back that way.
     rearranging: Mutex<()>,
     clock: Clock,
@@ -178,6 +182,7 @@ where
         Self {
             store: Arc::new(ArcSwap::from_pointee(store)),
             flights: Flights::new(limits.flights_max, limits.waiters_max),
+            epoch: AtomicU64::new(0),
             rearranging: Mutex::default(),
             clock,
             tasks,
@@ -195,6 +200,26 @@ where
     /// How much is kept: entries, and the bytes they take.
     pub fn size(&self) -> (u64, u64) {
         self.store.load().size()
+    }
+
+    /// How many wait for the question under way for `key`; `None` if none is.
+    pub fn waiting(&self, key: &K) -> Option<usize> {
+        self.flights.waiting(key)
+    }
+
+    /// How many questions are under way.
+    pub fn under_way(&self) -> usize {
+        self.flights.under_way()
+    }
+
+    /// How often answers were dropped, or made stale, on demand.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    /// Every key under which an answer is kept of which `is_meant` says so. Looks at all of them.
+    pub fn keys(&self, is_meant: impl Fn(&K, Option<&V>) -> bool) -> Vec<K> {
+        self.store.load().keys(is_meant)
     }
 
     /// What is remembered and may still be of use. Never waits.
@@ -242,6 +267,7 @@ where
         is_meant: impl Fn(&K, Option<&V>) -> bool,
     ) {
         let _rearranging = self.rearrange();
+        self.epoch.fetch_add(1, Ordering::Relaxed);
         self.flights.divert(may_be_meant);
         let store = self.store.load();
         for key in store.keys(is_meant) {
@@ -256,6 +282,7 @@ where
         is_meant: impl Fn(&K, Option<&V>) -> bool,
     ) {
         let _rearranging = self.rearrange();
+        self.epoch.fetch_add(1, Ordering::Relaxed);
         let now = self.clock.now();
         self.flights.divert(may_be_meant);
         let store = self.store.load();

@@ -72,6 +72,15 @@ impl Clock {
         }
     }
 
+    /// The date at a moment, by what the clock shows now.
+    pub fn wall_at(&self, moment: Instant) -> Timestamp {
+        let (now, wall) = (self.now(), self.wall());
+        match moment.checked_duration_since(now) {
+            Some(ahead) => wall.saturating_add(ahead).unwrap_or(Timestamp::MAX),
+            None => wall.saturating_sub(now - moment).unwrap_or(Timestamp::MIN),
+        }
+    }
+
     /// Waits until `moment` has come.
     pub async fn sleep_until(&self, moment: Instant) {
         match &self.0 {

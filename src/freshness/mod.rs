@@ -26,6 +26,7 @@ pub struct Answer<V> {
     asked_at: Instant,
     on_its_way: Duration,
     lifetime: Duration,
+    is_cut_short: bool,
 }
 
 impl<V> Answer<V> {
@@ -39,23 +40,24 @@ impl<V> Answer<V> {
             asked_at,
             on_its_way,
             lifetime,
+            is_cut_short: false,
         }
-    }
-
-    /// The same answer, to be believed for `fresh_for` at most.
-    #[must_use]
-    pub fn at_most(self, fresh_for: Duration) -> Self {
-        let lifetime = self
-            .lifetime
-            .min(fresh_for.max(self.on_its_way + LIFETIME_MIN));
-        Self { lifetime, ..self }
     }
 
     /// The same answer, no longer believed from `now` on.
     #[must_use]
     pub fn expired(self, now: Instant) -> Self {
-        let lifetime = self.lifetime.min(self.age(now));
-        Self { lifetime, ..self }
+        let age = self.age(now);
+        Self {
+            lifetime: self.lifetime.min(age),
+            is_cut_short: self.is_cut_short || age < self.lifetime,
+            ..self
+        }
+    }
+
+    /// Whether somebody ended its lifetime before its time.
+    pub fn is_cut_short(&self) -> bool {
+        self.is_cut_short
     }
 
     /// When the question was sent.

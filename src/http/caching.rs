@@ -38,7 +38,7 @@ pub(super) fn headers(found: &Found, now: Instant) -> HeaderMap {
     headers.insert(header::AGE, HeaderValue::from(answer.age(now).as_secs()));
     headers.insert(
         CACHE_STATUS,
-        text(status(*source, ttl, answer.value.is_err())),
+        text(status(*source, ttl, answer.value.meeting.is_err())),
     );
     headers
 }

@@ -21,7 +21,7 @@ use super::account::Account;
 use super::caching;
 use super::directives;
 use super::encoding;
-use super::problem::Kind;
+use super::parameters::Parameters;
 use super::problem::Problem;
 use super::validation;
 use crate::meeting::InvalidMeetingCode;
@@ -117,7 +117,7 @@ impl Desk {
     ) -> Result<Response, Problem> {
         let mut headers = caching::headers(found, self.clock.now());
         caller.tell_limit(&mut headers);
-        let views = match &found.answer.value {
+        let views = match &found.answer.value.meeting {
             Ok(views) => views,
             Err(absent) => {
                 headers.insert(header::VARY, HeaderValue::from_static("Authorization"));
@@ -190,75 +190,6 @@ impl FromRequestParts<Desk> for Reading {
                 headers: std::mem::take(&mut parts.headers),
             }),
             _ => Err(Problem::method_not_allowed("GET, HEAD")),
-        }
-    }
-}
-
-/// The query parameters of both routes.
-#[derive(Debug, Default, Eq, PartialEq)]
-struct Parameters {
-    app: Option<String>,
-    sub_meeting_id: Option<MeetingId>,
-}
-
-impl Parameters {
-    /// Reads a query. A name that we do not know is refused, not ignored: it may be a misspelling,
-    /// and WeCom has parameters of its own that must not be passed on.
-    fn parse(query: &str) -> Result<Self, Problem> {
-        let invalid = |detail| Problem::new(Kind::InvalidQuery, detail);
-        let mut parameters = Self::default();
-        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-            if value.is_empty() {
-                return Err(invalid("a parameter is empty"));
-            }
-            let repeated = match name.as_ref() {
-                "app" => parameters.app.replace(value.into_owned()).is_some(),
-                "sub_meeting_id" => {
-                    let id = value.parse();
-                    let id =
-                        id.map_err(|_| invalid("sub_meeting_id is spelled as a meeting id"))?;
-                    parameters.sub_meeting_id.replace(id).is_some()
-                }
-                _ => return Err(invalid("the parameters are app and sub_meeting_id")),
-            };
-            if repeated {
-                return Err(invalid("a parameter is repeated"));
-            }
-        }
-        Ok(parameters)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_query_names_an_app_and_an_occurrence_and_nothing_else() {
-        let parsed = Parameters::parse("app=hr&sub_meeting_id=s-1").expect("a query");
-        assert_eq!(parsed.app.as_deref(), Some("hr"));
-        assert_eq!(
-            parsed.sub_meeting_id.map(|id| id.to_string()),
-            Some("s-1".to_owned())
-        );
-
-        for query in [
-            "app=",
-            "app",
-            "app=a&app=a",
-            "debug=1",
-            "sub_meeting_id=a/b",
-            "=x",
-            "%ff=1",
-        ] {
-            assert!(Parameters::parse(query).is_err(), "{query}");
-        }
-        for query in ["", "&", "&&"] {
-            assert_eq!(
-                Parameters::parse(query).expect("a query"),
-                Parameters::default(),
-                "{query}"
-            );
         }
     }
 }

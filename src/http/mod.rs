@@ -24,6 +24,7 @@ mod head;
 mod line;
 mod listener;
 mod meetings;
+mod parameters;
 mod problem;
 mod request_id;
 mod seating;

@@ -149,11 +149,13 @@ fn ascii_digit(letter: char) -> Option<char> {
 }
 
 /// How a meeting is asked for: WeCom takes exactly one of the two.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
 pub enum Selector {
     /// By the number that people dial.
+    #[serde(rename = "meeting_code")]
     Code(MeetingCode),
     /// By WeCom's own name.
+    #[serde(rename = "meeting_id")]
     Id(MeetingId),
 }
 

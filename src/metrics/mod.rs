@@ -29,6 +29,7 @@ pub use self::labels::Method;
 pub use self::labels::Outcome;
 pub use self::labels::Route;
 pub use self::labels::Shed;
+pub use self::process::Usage;
 pub use self::text::Format;
 
 use self::labels::ByApi;

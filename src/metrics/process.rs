@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 use rustix::param::clock_ticks_per_second;
 use rustix::param::page_size;
+use serde::Serialize;
 
 /// Measures the process when it is asked.
 #[derive(Debug)]
@@ -23,6 +24,29 @@ struct Stat {
     started_ticks: u64,
     virtual_bytes: u64,
     resident_pages: u64,
+}
+
+/// What the process takes, for people.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Usage {
+    /// Memory in use.
+    pub resident_bytes: u64,
+    /// Descriptors open; `None` where the system does not say.
+    pub open_descriptors: Option<u64>,
+    /// Threads.
+    pub threads: u64,
+}
+
+impl Usage {
+    /// What it takes now; `None` where the system does not say.
+    pub fn now() -> Option<Self> {
+        let stat = Stat::read()?;
+        Some(Self {
+            resident_bytes: stat.resident_pages * page_size() as u64,
+            open_descriptors: descriptors().map(|(open, _)| open),
+            threads: stat.threads,
+        })
+    }
 }
 
 impl Collector for Process {

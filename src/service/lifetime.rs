@@ -17,8 +17,11 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::Serialize;
 
+use crate::freshness::LIFETIME_MIN;
 use crate::meeting::Meeting;
+use crate::meeting::Moment;
 use crate::meeting::OccurrenceStatus;
 use crate::meeting::Selector;
 use crate::meeting::Status;
@@ -85,6 +88,58 @@ pub(super) struct Occasion {
     pub(super) throw: f64,
 }
 
+/// What set a lifetime: of all that bounds it, the nearest. Kept with the answer, for people who
+/// wonder.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// There is no such meeting: `fresh_for.absent`.
+    Absent,
+    /// It was found by its number: `fresh_for.by_code_max`.
+    ByCodeMax,
+    /// It ends then.
+    End,
+    /// It is over, and may be held again: `fresh_for.not_started`.
+    MayComeBack,
+    /// WeCom took so long that there would be nothing left: a second from the answer's arrival.
+    Minimum,
+    /// Its next occurrence begins then.
+    OccurrenceStart,
+    /// It begins then.
+    Start,
+    /// What is set for its status in `[cache.fresh_for]`.
+    Status,
+}
+
+/// For how long to believe an answer, and why.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Belief {
+    /// Counted from the asking.
+    pub(super) span: Duration,
+    pub(super) rule: Rule,
+}
+
+impl Belief {
+    fn at_most(self, span: Duration, rule: Rule) -> Self {
+        if span < self.span {
+            Self { span, rule }
+        } else {
+            self
+        }
+    }
+
+    /// The same, and not less than an answer is believed that took so long.
+    pub(super) fn of_answer(self, on_its_way: Duration) -> Self {
+        let least = on_its_way + LIFETIME_MIN;
+        if self.span < least {
+            let rule = Rule::Minimum;
+            Self { span: least, rule }
+        } else {
+            self
+        }
+    }
+}
+
 impl FreshFor {
     /// How long to believe `meeting`, which was found by `selector`.
     pub(super) fn meeting(
@@ -92,24 +147,29 @@ impl FreshFor {
         meeting: &Meeting,
         selector: &Selector,
         occasion: Occasion,
-    ) -> Duration {
-        let believed = occasion.vary(self.by_status(meeting));
-        let believed = match selector {
-            Selector::Code(_) => believed.min(self.by_code_max),
-            Selector::Id(_) => believed,
+    ) -> Belief {
+        let Belief { span, rule } = self.by_status(meeting);
+        let span = occasion.vary(span);
+        let by_code_max = match selector {
+            Selector::Code(_) => self.by_code_max,
+            Selector::Id(_) => Duration::MAX,
         };
+        let believed = Belief { span, rule }.at_most(by_code_max, Rule::ByCodeMax);
         match next_boundary(meeting, occasion.asked) {
-            Some(boundary) => believed.min(boundary),
+            Some(Belief { span, rule }) => believed.at_most(span, rule),
             None => believed,
         }
     }
 
     /// How long to believe that there is no meeting.
-    pub(super) fn absence(&self, occasion: Occasion) -> Duration {
-        occasion.vary(self.absent)
+    pub(super) fn absence(&self, occasion: Occasion) -> Belief {
+        Belief {
+            span: occasion.vary(self.absent),
+            rule: Rule::Absent,
+        }
     }
 
-    fn by_status(&self, meeting: &Meeting) -> Duration {
+    fn by_status(&self, meeting: &Meeting) -> Belief {
         let by_status = match meeting.status {
             Some(Status::NotStarted) => self.not_started,
             Some(Status::InProgress) => self.in_progress,
@@ -118,10 +178,14 @@ impl FreshFor {
             Some(Status::Expired) => self.expired,
             Some(Status::Unknown) | None => self.unknown,
         };
+        let believed = Belief {
+            span: by_status,
+            rule: Rule::Status,
+        };
         if comes_back(meeting) {
-            by_status.min(self.not_started)
+            believed.at_most(self.not_started, Rule::MayComeBack)
         } else {
-            by_status
+            believed
         }
     }
 }
@@ -138,26 +202,29 @@ fn comes_back(meeting: &Meeting) -> bool {
     by_type || meeting.recurrence.is_some()
 }
 
-/// How long it is from `asked` to the next moment at which the meeting is known to change.
-fn next_boundary(meeting: &Meeting, asked: Timestamp) -> Option<Duration> {
+/// How long it is from `asked` to the next moment at which the meeting is known to change, and which
+/// that is.
+fn next_boundary(meeting: &Meeting, asked: Timestamp) -> Option<Belief> {
     let occurrences = meeting
         .occurrences
         .iter()
         .flat_map(|occurrences| &occurrences.items);
     let standing = occurrences.filter(|item| item.status != Some(OccurrenceStatus::Deleted));
-    let starts = standing.map(|item| item.start_time);
-    let boundaries = [meeting.start_time, meeting.end_time]
-        .into_iter()
-        .chain(starts)
-        .flatten();
+    let starts = standing.map(|item| (item.start_time, Rule::OccurrenceStart));
+    let of_its_own = [
+        (meeting.start_time, Rule::Start),
+        (meeting.end_time, Rule::End),
+    ];
     let asked = asked.as_duration();
-    let distances =
-        boundaries.map(|boundary| SignedDuration::from_secs(boundary.as_unix()) - asked);
-    distances
-        .filter(SignedDuration::is_positive)
-        .min()?
-        .try_into()
-        .ok()
+    let ahead = |(boundary, rule): (Option<Moment>, Rule)| {
+        let distance = SignedDuration::from_secs(boundary?.as_unix()) - asked;
+        let span: Duration = distance.try_into().ok()?;
+        (!span.is_zero()).then_some(Belief { span, rule })
+    };
+    let boundaries = of_its_own.into_iter().chain(starts);
+    boundaries
+        .filter_map(ahead)
+        .min_by_key(|boundary| boundary.span)
 }
 
 #[cfg(test)]
@@ -165,7 +232,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::meeting::Moment;
     use crate::meeting::Occurrence;
     use crate::meeting::Occurrences;
 
@@ -196,6 +262,7 @@ mod tests {
     fn seconds(meeting: &Meeting) -> u64 {
         FreshFor::default()
             .meeting(meeting, &by_id(), occasion())
+            .span
             .as_secs()
     }
 
@@ -215,7 +282,8 @@ mod tests {
                 status,
                 ..Meeting::default()
             };
-            let seconds = |selector| fresh_for.meeting(&meeting, selector, occasion()).as_secs();
+            let belief = |selector| fresh_for.meeting(&meeting, selector, occasion());
+            let seconds = |selector| belief(selector).span.as_secs();
             let believed = (seconds(&by_id()), seconds(&by_code()));
             assert_eq!(believed, (by_id_s, by_code_s), "{status:?}");
         }
@@ -313,7 +381,7 @@ mod tests {
                 throw,
                 ..occasion()
             };
-            let believed = fresh_for.absence(occasion).as_millis();
+            let believed = fresh_for.absence(occasion).span.as_millis();
             assert_eq!(believed, expected_ms, "for a throw of {throw}");
         }
     }
@@ -344,8 +412,8 @@ mod tests {
             let fresh_for = FreshFor::default();
             let occasion = Occasion { throw, ..occasion() };
 
-            let by_id = fresh_for.meeting(&meeting, &by_id(), occasion);
-            let by_code = fresh_for.meeting(&meeting, &by_code(), occasion);
+            let by_id = fresh_for.meeting(&meeting, &by_id(), occasion).span;
+            let by_code = fresh_for.meeting(&meeting, &by_code(), occasion).span;
 
             prop_assert!(by_id <= Duration::from_secs(660));
             prop_assert!(by_code <= fresh_for.by_code_max && by_code <= by_id);

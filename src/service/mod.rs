@@ -6,6 +6,7 @@
 //! asks.
 
 mod alias;
+mod explain;
 mod lifetime;
 mod plan;
 mod purge;
@@ -15,10 +16,11 @@ use std::time::Duration;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
 use serde::Deserialize;
+use serde::Serialize;
 use tokio_util::task::TaskTracker;
 
+use self::lifetime::Belief;
 use self::lifetime::Occasion;
 use self::plan::Plan;
 use self::plan::Terms;
@@ -50,11 +52,14 @@ use crate::wecom::Fault;
 use crate::wecom::Instruments;
 use crate::wecom::Question;
 use crate::wecom::Reply;
+use crate::wecom::Report;
 use crate::wecom::Spare;
 use crate::wecom::Standing;
 use crate::wecom::WeCom;
 
+pub use self::explain::Explanation;
 pub use self::lifetime::FreshFor;
+pub use self::lifetime::Rule;
 pub use self::plan::Cause;
 pub use self::plan::Grounds;
 pub use self::plan::Wish;
@@ -102,8 +107,14 @@ pub struct Load {
     pub patience: Duration,
 }
 
-/// What WeCom says of a meeting: its views, or that there is none to show. Absence is knowledge.
-pub type Finding = Result<Arc<Views>, Absent>;
+/// What WeCom says of a meeting.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Its views; or that there is none to show, as absence is knowledge.
+    pub meeting: Result<Arc<Views>, Absent>,
+    /// What set how long that is believed.
+    pub rule: Rule,
+}
 
 /// What was found, and how it came here.
 #[derive(Clone, Debug)]
@@ -125,7 +136,9 @@ impl Found {
         match self.source {
             Source::Collapsed(_) => Lookup::Collapsed,
             Source::Fetched(_) => Lookup::Miss,
-            Source::Remembered(Grounds::Fresh) if self.answer.value.is_err() => Lookup::Negative,
+            Source::Remembered(Grounds::Fresh) if self.answer.value.meeting.is_err() => {
+                Lookup::Negative
+            }
             Source::Remembered(Grounds::Fresh) => Lookup::Hit,
             Source::Remembered(
                 Grounds::MaxStale | Grounds::StaleIfError | Grounds::StaleWhileRevalidate,
@@ -166,6 +179,21 @@ pub enum Refusal {
     },
     /// The caller wants no question, and there is nothing without one.
     NotCached,
+}
+
+/// How much is kept, and how much is on its way.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Holdings {
+    /// Answers kept.
+    pub entries: u64,
+    /// Bytes they take, with their keys and their upkeep.
+    pub bytes: u64,
+    /// Bytes they may take.
+    pub max_bytes: u64,
+    /// Questions under way.
+    pub flights: usize,
+    /// Purges since the start.
+    pub epoch: u64,
 }
 
 /// The meetings, as far as we know them. Clones share what they know.
@@ -238,6 +266,24 @@ impl Meetings {
             .collect()
     }
 
+    /// How each app stands with WeCom, for people.
+    pub fn reports(&self) -> Vec<Report> {
+        self.0.present.load().wecom.reports()
+    }
+
+    /// How much is kept, for people.
+    pub fn holdings(&self) -> Holdings {
+        let Inner { cache, present, .. } = &*self.0;
+        let (entries, bytes) = cache.size();
+        Holdings {
+            entries,
+            bytes,
+            max_bytes: present.load().settings.max_bytes,
+            flights: cache.under_way(),
+            epoch: cache.epoch(),
+        }
+    }
+
     /// What we know about one meeting, asking WeCom if need be.
     ///
     /// A fresh answer is served from memory. A stale one is served too, while WeCom is asked again
@@ -307,9 +353,8 @@ impl Meetings {
     /// Has the bytes of an answer counted again: a view of it was made that was not there before.
     pub fn has_grown(&self, question: &Question, views: &Arc<Views>) {
         let is_same = |finding: &Finding| {
-            finding
-                .as_ref()
-                .is_ok_and(|known| Arc::ptr_eq(known, views))
+            let known = finding.meeting.as_ref();
+            known.is_ok_and(|known| Arc::ptr_eq(known, views))
         };
         self.0.cache.reweigh(question, is_same);
     }
@@ -322,9 +367,17 @@ impl Meetings {
         memory: Memory<Finding, Fault>,
         wish: Wish,
     ) -> Plan<Finding, Fault> {
-        let Inner {
-            cache, clock, dice, ..
-        } = &*self.0;
+        self.plan_with(question, memory, wish, self.0.dice.throw())
+    }
+
+    fn plan_with(
+        &self,
+        question: &Question,
+        memory: Memory<Finding, Fault>,
+        wish: Wish,
+        throw: f64,
+    ) -> Plan<Finding, Fault> {
+        let Inner { cache, clock, .. } = &*self.0;
         let present = self.0.present.load();
         let Present {
             wecom, settings, ..
@@ -334,7 +387,7 @@ impl Meetings {
             stale_if_error: settings.stale_if_error,
             min_refresh_interval: settings.min_refresh_interval,
         };
-        let plan = |memory| plan(memory, wish, terms, clock.now(), dice.throw());
+        let plan = |memory| plan(memory, wish, terms, clock.now(), throw);
         let planned = plan(memory);
         if !planned.needs_wecom() {
             return planned;
@@ -450,43 +503,39 @@ impl Meetings {
         let Settings { fresh_for, .. } = self.0.present.load().settings;
         let arrived_at = clock.now();
         let on_its_way = arrived_at.saturating_duration_since(reply.asked_at);
-        let asked = clock
-            .wall()
-            .saturating_sub(on_its_way)
-            .unwrap_or(Timestamp::MIN);
         let occasion = Occasion {
-            asked,
+            asked: clock.wall_at(reply.asked_at),
             throw: dice.throw(),
         };
-        let answer =
-            |finding, believed_for| Answer::new(finding, reply.asked_at, arrived_at, believed_for);
+        let answer = |meeting, belief: Belief| {
+            let Belief { span, rule } = belief.of_answer(on_its_way);
+            let finding = Finding { meeting, rule };
+            Answer::new(finding, reply.asked_at, arrived_at, span)
+        };
         let meeting = match reply.meeting {
             Err(absent) => {
-                let believed_for = fresh_for.absence(occasion);
                 return Fetched {
-                    answer: answer(Err(absent), believed_for),
+                    answer: answer(Err(absent), fresh_for.absence(occasion)),
                     other_name: None,
                 };
             }
             Ok(meeting) => *meeting,
         };
-        let believed_for = |selector: &Selector| fresh_for.meeting(&meeting, selector, occasion);
-        let of_question = believed_for(&question.selector);
+        let belief = |selector: &Selector| fresh_for.meeting(&meeting, selector, occasion);
+        let of_question = belief(&question.selector);
         let other_name = alias::other_name(&question.selector, &meeting).map(|selector| {
-            let of_alias = believed_for(&selector);
-            (
-                Question {
-                    selector,
-                    ..question
-                },
-                of_alias,
-            )
+            let of_alias = belief(&selector);
+            let question = Question {
+                selector,
+                ..question
+            };
+            (question, of_alias)
         });
-        let finding: Finding = Ok(Arc::new(Views::of(meeting)));
+        let views = Arc::new(Views::of(meeting));
+        let of_alias = |(question, of_alias)| (question, answer(Ok(Arc::clone(&views)), of_alias));
         Fetched {
-            other_name: other_name
-                .map(|(question, of_alias)| (question, answer(finding.clone(), of_alias))),
-            answer: answer(finding, of_question),
+            other_name: other_name.map(of_alias),
+            answer: answer(Ok(Arc::clone(&views)), of_question),
         }
     }
 }
@@ -528,6 +577,6 @@ const VALUES: Values<Question, Finding> = Values {
         let occurrence = occurrence.as_ref().map_or(0, |id| id.as_str().len());
         size_of::<Question>() + selector.as_str().len() + occurrence
     },
-    bytes: |finding| finding.as_ref().map_or(0, |views| views.bytes()),
-    is_minor: Result::is_err,
+    bytes: |finding| finding.meeting.as_ref().map_or(0, |views| views.bytes()),
+    is_minor: |finding| finding.meeting.is_err(),
 };

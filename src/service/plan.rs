@@ -15,6 +15,8 @@
 use std::time::Duration;
 use std::time::Instant;
 
+use serde::Serialize;
+
 use crate::cache::Memory;
 use crate::cache::Remembered;
 use crate::freshness::Answer;
@@ -41,7 +43,8 @@ pub(super) struct Terms {
 }
 
 /// Why an answer from memory is served.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Grounds {
     /// It is fresh.
     Fresh,
@@ -54,7 +57,8 @@ pub enum Grounds {
 }
 
 /// Why WeCom is asked.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// Nothing is remembered.
     Miss,

@@ -74,7 +74,12 @@ impl Scope {
 
 fn is_known_to_be_of(selector: &Selector, finding: Option<&Finding>) -> bool {
     match (selector, finding) {
-        (Selector::Id(id), Some(Ok(views))) => views.meeting_id() == Some(id.as_str()),
+        (
+            Selector::Id(id),
+            Some(Finding {
+                meeting: Ok(views), ..
+            }),
+        ) => views.meeting_id() == Some(id.as_str()),
         (Selector::Code(_) | Selector::Id(_), _) => false,
     }
 }

@@ -86,6 +86,11 @@ impl Block {
         closed_until(*self.state(), self.clock.now())
     }
 
+    /// Whether one question is under way, to see whether the block is over.
+    pub(super) fn is_probing(&self) -> bool {
+        *self.state() == State::Probing
+    }
+
     /// A panic while it is held would leave the state whole: every change to it is one assignment.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -25,6 +25,7 @@ mod measured;
 mod quota;
 mod recent;
 mod reply;
+mod report;
 mod settings;
 mod token;
 mod transport;
@@ -44,12 +45,15 @@ use url::Url;
 use self::asking::Asking;
 use self::budget::Budget;
 use self::corp::Corp;
+use self::report::LastFault;
 use self::token::Keeper;
+use self::token::Surroundings;
 use self::transport::Transport;
 use crate::dice::Chance;
 use crate::meeting::Meeting;
 use crate::meeting::MeetingId;
 use crate::meeting::Selector;
+use crate::metrics::Api;
 use crate::metrics::AppGauges;
 use crate::metrics::Metrics;
 use crate::repeat::Repeats;
@@ -62,6 +66,7 @@ pub use self::fault::Fault;
 pub use self::fault::Garbled;
 pub use self::fault::Limit;
 pub use self::fault::Outage;
+pub use self::report::Report;
 pub use self::settings::App;
 pub use self::settings::AppName;
 pub use self::settings::AppSettings;
@@ -143,6 +148,17 @@ struct Line {
     corp: Arc<Corp>,
     /// Whether the last question was asked in vain.
     is_down: AtomicBool,
+    /// Of its questions and its tokens.
+    last_fault: Arc<LastFault>,
+}
+
+impl Line {
+    /// Why WeCom is not being asked at present, if it is not.
+    fn closed(&self) -> Option<Closed> {
+        let Self { keeper, corp, .. } = self;
+        let closed = |(fault, until)| Closed { fault, until };
+        corp.closed().or_else(|| keeper.missing()).map(closed)
+    }
 }
 
 /// Why WeCom is not being asked at present.
@@ -188,13 +204,23 @@ impl WeCom {
                 Arc::new(Corp::new(settings, clock).succeeding(known))
             });
             let name = app.name.clone();
-            let known = before.and_then(|before| before.keeper(&app));
-            let gettoken = Arc::clone(&corp.gettoken);
-            let keeper = Keeper::new(app, Arc::clone(&transport), gettoken, instruments.clone());
+            let known = before.and_then(|before| before.line(&app));
+            let last_fault = known.map(|line| Arc::clone(&line.last_fault));
+            let last_fault = last_fault.unwrap_or_default();
+            let keeper = Keeper::new(
+                app,
+                Surroundings {
+                    transport: Arc::clone(&transport),
+                    block: Arc::clone(&corp.gettoken),
+                    instruments: instruments.clone(),
+                    last_fault: Arc::clone(&last_fault),
+                },
+            );
             let line = Line {
-                keeper: Arc::new(keeper.succeeding(known)),
+                keeper: Arc::new(keeper.succeeding(known.map(|line| &*line.keeper))),
                 corp: Arc::clone(corp),
                 is_down: AtomicBool::new(false),
+                last_fault,
             };
             lines.insert(name, line);
         }
@@ -217,10 +243,9 @@ impl WeCom {
         Some(&line.corp)
     }
 
-    fn keeper(&self, app: &App) -> Option<&Keeper> {
+    fn line(&self, app: &App) -> Option<&Line> {
         let mut lines = self.0.lines.values();
-        let line = lines.find(|line| line.keeper.is_of(app))?;
-        Some(&line.keeper)
+        lines.find(|line| line.keeper.is_of(app))
     }
 
     /// For each app, the task that keeps its token. Without it, nobody gets one. It never ends by
@@ -265,9 +290,18 @@ impl WeCom {
     /// Why WeCom is not being asked as this app at present, if it is not: it has told us to stop,
     /// our quota is spent, or there is no token.
     pub fn closed(&self, app: &AppName) -> Option<Closed> {
-        let Line { keeper, corp, .. } = self.0.lines.get(app)?;
-        let closed = |(fault, until)| Closed { fault, until };
-        corp.closed().or_else(|| keeper.missing()).map(closed)
+        self.0.lines.get(app)?.closed()
+    }
+
+    /// How each app stands, for people, in the order of their names.
+    pub fn reports(&self) -> Vec<Report> {
+        let mut lines: Vec<_> = self.0.lines.iter().collect();
+        lines.sort_by_key(|(app, _)| *app);
+        let clock = &self.0.instruments.chance.clock;
+        let reports = lines.into_iter();
+        reports
+            .map(|(app, line)| line.report(app.as_str(), clock))
+            .collect()
     }
 
     /// Leave to renew an answer that nobody waits for; `None` while WeCom, or we, have our hands
@@ -311,12 +345,10 @@ impl WeCom {
             }
             return;
         };
+        let now = self.0.instruments.chance.clock.now();
+        line.last_fault.note(fault, Api::GetInfo, now);
         let kind = (app.clone(), fault.to_string());
-        if let Some(times) = self
-            .0
-            .in_vain
-            .note(kind, self.0.instruments.chance.clock.now())
-        {
+        if let Some(times) = self.0.in_vain.note(kind, now) {
             tracing::warn!(
                 wecom.errcode = fault.errcode(),
                 app.name = %app,

@@ -13,6 +13,8 @@ use std::time::Duration;
 use std::time::Instant;
 
 use super::recent::Recent;
+use super::report::Left;
+use super::report::QuotaReport;
 use crate::clock::Clock;
 use crate::pace::Pace;
 use crate::pace::TooSoon;
@@ -70,6 +72,14 @@ impl Quota {
         self.minute.spent_until(now).max(self.hour.spent_until(now))
     }
 
+    /// What is left of it.
+    pub(super) fn report(&self) -> QuotaReport {
+        QuotaReport {
+            minute: self.minute.report(),
+            hour: self.hour.report(),
+        }
+    }
+
     /// Whether more than half of it is left, once so many questions are taken that are not yet.
     pub(super) fn has_more_than_half_left(&self, promised: usize) -> bool {
         let promised = u32::try_from(promised).unwrap_or(u32::MAX);
@@ -98,6 +108,13 @@ impl Bound {
         self.pace.check().map_err(|TooSoon { wait }| now + wait)?;
         recent.count(now);
         Ok(())
+    }
+
+    fn report(&self) -> Left {
+        Left {
+            limit: self.cells,
+            left: self.pace.remaining(),
+        }
     }
 
     fn spent_until(&self, now: Instant) -> Option<Instant> {

@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use tokio::time::Instant as Moment;
 
+use super::report::QuestionsReport;
 use crate::clock::Clock;
 use crate::places::Place;
 use crate::places::Places;
@@ -115,6 +116,16 @@ impl Window {
     /// How many are under way.
     pub(super) fn under_way(&self) -> usize {
         self.places.taken()
+    }
+
+    /// How many there are, and may be.
+    pub(super) fn report(&self) -> QuestionsReport {
+        QuestionsReport {
+            under_way: self.under_way(),
+            waiting: self.waiting.load(Ordering::Relaxed),
+            window: self.width(self.clock.now()),
+            window_max: self.width_max,
+        }
     }
 
     /// Whether less than half of what may be is under way.

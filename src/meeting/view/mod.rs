@@ -16,6 +16,7 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::Meeting;
@@ -24,7 +25,7 @@ pub use self::text::Encoding;
 pub use self::text::Text;
 
 /// A part of a meeting that a caller sees only if its settings say so.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// What WeCom sent and we do not name.
@@ -67,6 +68,12 @@ impl Reveal {
         self.0 & Self::bit(part) != 0
     }
 
+    /// The parts in the set.
+    pub fn parts(self) -> impl Iterator<Item = Part> {
+        let parts = [Part::Extra, Part::Phones, Part::Secrets];
+        parts.into_iter().filter(move |&part| self.shows(part))
+    }
+
     fn redacted(self) -> impl Iterator<Item = &'static str> {
         WITHHELD
             .into_iter()
@@ -94,6 +101,19 @@ pub struct Views {
     /// `None` where there is nothing to withhold.
     withheld: Option<Box<Withheld>>,
     revealing: OnceLock<Box<Revealing>>,
+}
+
+/// A view that was made, and the bytes that it takes, as it is and compressed.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Made {
+    /// The parts that it shows besides what everybody may see.
+    pub reveal: Vec<Part>,
+    /// As it is.
+    pub bytes: usize,
+    /// With gzip; `None` if nobody asked for that, or it would not be smaller.
+    pub gzip_bytes: Option<usize>,
+    /// With Zstandard; likewise.
+    pub zstd_bytes: Option<usize>,
 }
 
 /// The bodies that show more than [`Views::open`], by the bits of [`Reveal`]. Each is made when
@@ -127,6 +147,33 @@ impl Views {
     /// WeCom's name of the meeting, if it is known.
     pub fn meeting_id(&self) -> Option<&str> {
         self.meeting_id.as_deref()
+    }
+
+    /// Its `status`, as the body has it.
+    pub fn status(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Body {
+            status: Option<String>,
+        }
+        let body: Body = serde_json::from_slice(self.open.bytes()).ok()?;
+        body.status
+    }
+
+    /// The views that were made so far.
+    pub fn made(&self) -> Vec<Made> {
+        let open = (Reveal::NOTHING, &self.open);
+        let revealing = self.revealing.get().into_iter();
+        let revealing = revealing.flat_map(|texts| (0_u8..).map(Reveal).zip(texts.iter()));
+        let revealing = revealing.filter_map(|(reveal, text)| Some((reveal, text.get()?)));
+        std::iter::once(open)
+            .chain(revealing)
+            .map(|(reveal, text)| Made {
+                reveal: reveal.parts().collect(),
+                bytes: text.bytes().len(),
+                gzip_bytes: text.compressed_bytes(Encoding::Gzip),
+                zstd_bytes: text.compressed_bytes(Encoding::Zstd),
+            })
+            .collect()
     }
 
     /// The body for a caller who may see the parts in `reveal`.

@@ -88,6 +88,17 @@ impl Text {
         })
     }
 
+    /// Bytes of the form in this encoding, if it was made.
+    pub(super) fn compressed_bytes(&self, encoding: Encoding) -> Option<usize> {
+        let compressed = self.compressed.get()?;
+        let form = match encoding {
+            Encoding::Gzip => compressed.gzip.get(),
+            Encoding::Identity => None,
+            Encoding::Zstd => compressed.zstd.get(),
+        };
+        Some(form?.as_ref()?.len())
+    }
+
     /// Bytes in memory besides its own size, compressed forms included.
     pub(super) fn heap_bytes(&self) -> usize {
         let compressed = self.compressed.get().map_or(0, |compressed| {

@@ -39,6 +39,8 @@ use super::errcode;
 use super::errcode::Class;
 use super::measured::Measured;
 use super::reply;
+use super::report::LastFault;
+use super::report::TokenReport;
 use super::settings::read_secret;
 use super::transport;
 use crate::metrics::Api;
@@ -53,27 +55,27 @@ pub(super) struct Keeper {
     app: App,
     /// The app's secret, as it was last read. Held only to be read or replaced.
     secret: Mutex<SecretString>,
-    transport: Arc<Transport>,
-    /// Whether WeCom may be asked for tokens of this corp.
-    block: Arc<Block>,
-    instruments: Instruments,
+    surroundings: Surroundings,
     state: Arc<watch::Sender<State>>,
     failures: Repeats<String>,
 }
 
+/// What a keeper works with.
+pub(super) struct Surroundings {
+    pub(super) transport: Arc<Transport>,
+    /// Whether WeCom may be asked for tokens of this corp.
+    pub(super) block: Arc<Block>,
+    pub(super) instruments: Instruments,
+    /// What went wrong last, for people.
+    pub(super) last_fault: Arc<LastFault>,
+}
+
 impl Keeper {
-    pub(super) fn new(
-        app: App,
-        transport: Arc<Transport>,
-        block: Arc<Block>,
-        instruments: Instruments,
-    ) -> Self {
+    pub(super) fn new(app: App, surroundings: Surroundings) -> Self {
         Self {
             secret: Mutex::new(app.secret.clone()),
             app,
-            transport,
-            block,
-            instruments,
+            surroundings,
             state: Arc::default(),
             failures: Repeats::default(),
         }
@@ -101,6 +103,11 @@ impl Keeper {
     /// Whether it is this app, whatever its secret is by now.
     pub(super) fn is_of(&self, app: &App) -> bool {
         (&self.app.name, &self.app.corp_id) == (&app.name, &app.corp_id)
+    }
+
+    /// How old the token is, if there is one, and for how long it is still good.
+    pub(super) fn token_report(&self) -> Option<TokenReport> {
+        self.state.borrow().token_report(self.now())
     }
 
     /// Until when the token is good, if there is one.
@@ -157,7 +164,12 @@ impl Keeper {
 
     async fn sleep_until(&self, due: Option<Instant>) {
         if let Some(due) = due {
-            self.instruments.chance.clock.sleep_until(due).await;
+            self.surroundings
+                .instruments
+                .chance
+                .clock
+                .sleep_until(due)
+                .await;
         }
     }
 
@@ -166,13 +178,19 @@ impl Keeper {
         let outcome = granted
             .as_ref()
             .map_or_else(Fault::outcome, |_| Outcome::Ok);
-        self.instruments
+        self.surroundings
+            .instruments
             .metrics
             .renewed(self.app.name.as_str(), outcome);
         let now = self.now();
         self.state.send_modify(|state| match granted {
             Ok(token) => state.accept(token, now),
-            Err(fault) => state.fail(fault, now),
+            Err(fault) => {
+                self.surroundings
+                    .last_fault
+                    .note(&fault, Api::GetToken, now);
+                state.fail(fault, now);
+            }
         });
         self.log();
     }
@@ -208,14 +226,18 @@ impl Keeper {
 
     /// `GET /cgi-bin/gettoken` (document 91039).
     async fn ask_with(&self, secret: &SecretString) -> Result<AccessToken, Fault> {
-        let leave = self.block.admit().map_err(quota_spent)?;
+        let leave = self.surroundings.block.admit().map_err(quota_spent)?;
         let query = [
             ("corpid", self.app.corp_id.as_str()),
             ("corpsecret", secret.expose_secret()),
         ];
-        let Instruments { metrics, .. } = &self.instruments;
+        let Instruments { metrics, .. } = &self.surroundings.instruments;
         let measured = Measured::begin(metrics, Api::GetToken, &self.app.name);
-        let reply = self.transport.get("/cgi-bin/gettoken", &query).await;
+        let reply = self
+            .surroundings
+            .transport
+            .get("/cgi-bin/gettoken", &query)
+            .await;
         let granted = reply.and_then(|reply| self.read(&reply, leave));
         measured.end(
             granted
@@ -239,7 +261,7 @@ impl Keeper {
     }
 
     fn now(&self) -> Instant {
-        self.instruments.chance.clock.now()
+        self.surroundings.instruments.chance.clock.now()
     }
 
     fn secret(&self) -> MutexGuard<'_, SecretString> {

@@ -10,12 +10,14 @@ use std::time::Instant;
 
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
+use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
 
 use crate::wecom::Fault;
 use crate::wecom::fault::Garbled;
 use crate::wecom::reply;
+use crate::wecom::report::TokenReport;
 
 /// However long WeCom says that a token lives, we do not believe more (7,200 s is normal).
 const LIFE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -30,6 +32,7 @@ const MARGIN_MAX: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(in crate::wecom) struct AccessToken {
     secret: SecretString,
+    asked_at: Instant,
     /// When to ask for the next one: after four fifths of its life.
     renew_at: Instant,
     /// From when on it is no longer used.
@@ -57,7 +60,8 @@ impl AccessToken {
 }
 
 /// How an app stands with WeCom.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// WeCom refuses it, for a reason that only a person can cure.
     Refused,
@@ -116,6 +120,16 @@ impl State {
     /// Until when the token that is held can be used, if one is held.
     pub(super) fn token_good_until(&self) -> Option<Instant> {
         self.token.as_ref().map(|token| token.unusable_at)
+    }
+
+    /// How old the token is that is held at `now`, and for how long it is still good.
+    pub(super) fn token_report(&self, now: Instant) -> Option<TokenReport> {
+        let token = self.token.as_ref()?;
+        let expires_in = token.unusable_at.checked_duration_since(now)?;
+        Some(TokenReport {
+            age_seconds: now.saturating_duration_since(token.asked_at).as_secs(),
+            expires_in_seconds: expires_in.as_secs(),
+        })
     }
 
     /// Why there is no token at `now`, and from when on it is asked for again; `None` if there is
@@ -260,6 +274,7 @@ pub(super) fn granted(
     let margin = (life / 20).min(MARGIN_MAX);
     Ok(AccessToken {
         secret: text.ok_or(incomplete("access_token"))?.into(),
+        asked_at,
         // However short its life and long its way: never in a loop.
         renew_at: (asked_at + life * 4 / 5).max(granted_at + LIFE_MIN),
         unusable_at: asked_at + life.saturating_sub(margin),

@@ -1,10 +1,20 @@
-//! The operators' routes: is it alive, is it ready, and let it forget.
+//! The operators' routes: is it alive, is it ready, how does it stand, and let it forget.
+//!
+//! ```text
+//! mod       probes and numbers, for machines
+//!   status    how it stands, for people
+//!   explain   what is kept under a name, and why
+//!   purge     let it forget
+//! ```
+
+mod explain;
+mod purge;
+mod status;
+
+use std::time::Instant;
 
 use axum::Router;
-use axum::extract::Path;
-use axum::extract::RawQuery;
 use axum::extract::State;
-use axum::extract::rejection::PathRejection;
 use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::routing::MethodFilter;
@@ -14,21 +24,17 @@ use axum::routing::on;
 use http::HeaderMap;
 use http::StatusCode;
 use http::header;
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::problem::Kind;
 use super::problem::Problem;
 use crate::clock::Clock;
 use crate::logging::Switch;
-use crate::meeting::InvalidMeetingCode;
-use crate::meeting::InvalidMeetingId;
-use crate::meeting::Selector;
 use crate::metrics::Format;
 use crate::metrics::Gauges;
 use crate::metrics::Metrics;
 use crate::service::Meetings;
-use crate::service::Scope;
-use crate::service::Thoroughness;
 use crate::wecom::AppName;
 use crate::wecom::Standing;
 
@@ -45,6 +51,8 @@ pub struct Office {
     pub metrics: Metrics,
     /// What the log lost; `None` where somebody else logs.
     pub log: Option<Switch>,
+    /// When the doors were opened.
+    pub opened_at: Instant,
 }
 
 impl Office {
@@ -64,10 +72,32 @@ impl Office {
             Err("WeCom refuses every app until a person acts: see the log")
         }
     }
+
+    /// The apps there are, in the order of their names.
+    fn apps(&self) -> Vec<AppName> {
+        let standings = self.meetings.standings().into_iter();
+        let mut apps: Vec<_> = standings.map(|(app, _)| app).collect();
+        apps.sort();
+        apps
+    }
+
+    /// The app of that name.
+    fn app(&self, name: &str) -> Result<AppName, Problem> {
+        self.apps()
+            .into_iter()
+            .find(|app| app.as_str() == name)
+            .ok_or_else(|| Problem::new(Kind::UnknownApp, "no app of that name is set up"))
+    }
+
+    fn log_lines_lost(&self) -> u64 {
+        self.log.as_ref().map_or(0, Switch::lines_lost)
+    }
 }
 
 /// What an operator is told who takes another.
-const ROUTES: &str = "the routes are /livez, /readyz, /metrics, /cache, /cache/meetings/{meeting_id} and \
+const ROUTES: &str = "the routes are /livez, /readyz, /metrics, /status, \
+                      /explain/meetings/{meeting_id}, /explain/meetings/by-code/{meeting_code}, \
+                      /cache, /cache/meetings/{meeting_id} and \
                       /cache/meetings/by-code/{meeting_code}";
 
 /// The routes.
@@ -83,11 +113,20 @@ pub(super) fn routes(office: Office) -> Router {
         .route("/livez", reads(on(get, livez)))
         .route("/readyz", reads(on(get, readyz)))
         .route("/metrics", reads(on(get, metrics)))
-        .route("/cache", purges(delete(purge_all)))
-        .route("/cache/meetings/{meeting_id}", purges(delete(purge_by_id)))
+        .route("/status", reads(on(get, status::show)))
+        .route(
+            "/explain/meetings/{meeting_id}",
+            reads(on(get, explain::by_id)),
+        )
+        .route(
+            "/explain/meetings/by-code/{meeting_code}",
+            reads(on(get, explain::by_code)),
+        )
+        .route("/cache", purges(delete(purge::all)))
+        .route("/cache/meetings/{meeting_id}", purges(delete(purge::by_id)))
         .route(
             "/cache/meetings/by-code/{meeting_code}",
-            purges(delete(purge_by_code)),
+            purges(delete(purge::by_code)),
         )
         .fallback(async || Problem::no_such_route(ROUTES))
         .with_state(office)
@@ -115,7 +154,7 @@ async fn metrics(State(office): State<Office>, headers: HeaderMap) -> Response {
     let accept = accept.and_then(|accept| accept.to_str().ok());
     let format = Format::accepted(accept.unwrap_or_default());
     let gauges = Gauges {
-        log_lines_lost: office.log.as_ref().map_or(0, Switch::lines_lost),
+        log_lines_lost: office.log_lines_lost(),
         ..office.meetings.gauges()
     };
     let text = office.metrics.text(&gauges, format);
@@ -126,83 +165,14 @@ async fn metrics(State(office): State<Office>, headers: HeaderMap) -> Response {
     (headers, text).into_response()
 }
 
-/// `DELETE /cache`
-async fn purge_all(
-    State(office): State<Office>,
-    RawQuery(query): RawQuery,
-) -> Result<StatusCode, Problem> {
-    office.purge(None, query.as_deref())
-}
-
-/// `DELETE /cache/meetings/{meeting_id}`: its occurrences too, and what is known to be of it.
-async fn purge_by_id(
-    State(office): State<Office>,
-    id: Result<Path<String>, PathRejection>,
-    RawQuery(query): RawQuery,
-) -> Result<StatusCode, Problem> {
-    let Path(id) = id.map_err(|_| InvalidMeetingId)?;
-    office.purge(Some(Selector::Id(id.parse()?)), query.as_deref())
-}
-
-/// `DELETE /cache/meetings/by-code/{meeting_code}`: the meeting that is now behind that number.
-async fn purge_by_code(
-    State(office): State<Office>,
-    code: Result<Path<String>, PathRejection>,
-    RawQuery(query): RawQuery,
-) -> Result<StatusCode, Problem> {
-    let Path(code) = code.map_err(|_| InvalidMeetingCode)?;
-    office.purge(Some(Selector::Code(code.parse()?)), query.as_deref())
-}
-
-impl Office {
-    fn purge(&self, meeting: Option<Selector>, query: Option<&str>) -> Result<StatusCode, Problem> {
-        let Parameters { app, soft } = Parameters::parse(query.unwrap_or_default())?;
-        let app = app.map(|name| self.app(&name)).transpose()?;
-        let scope = Scope { meeting, app };
-        let thoroughness = if soft {
-            Thoroughness::Expire
-        } else {
-            Thoroughness::Drop
-        };
-        tracing::info!(soft, "purging what is kept of {scope}");
-        self.meetings.purge(&scope, thoroughness);
-        Ok(StatusCode::NO_CONTENT)
-    }
-
-    fn app(&self, name: &str) -> Result<AppName, Problem> {
-        let apps = self.meetings.standings().into_iter().map(|(app, _)| app);
-        apps.into_iter()
-            .find(|app| app.as_str() == name)
-            .ok_or_else(|| Problem::new(Kind::UnknownApp, "no app of that name is set up"))
-    }
-}
-
-/// The query parameters of a purge.
-#[derive(Debug, Default)]
-struct Parameters {
-    app: Option<String>,
-    soft: bool,
-}
-
-impl Parameters {
-    fn parse(query: &str) -> Result<Self, Problem> {
-        let invalid = || {
-            let detail = "the parameters are app, once, and soft, which is true or false";
-            Problem::new(Kind::InvalidQuery, detail)
-        };
-        let mut parameters = Self::default();
-        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-            match (name.as_ref(), value.as_ref()) {
-                ("app", value) if parameters.app.is_none() && !value.is_empty() => {
-                    parameters.app = Some(value.to_owned());
-                }
-                ("soft", "true") => parameters.soft = true,
-                ("soft", "false") => parameters.soft = false,
-                _ => return Err(invalid()),
-            }
-        }
-        Ok(parameters)
-    }
+/// JSON for people: over several lines.
+fn json(value: &impl Serialize) -> Result<Response, Problem> {
+    let text = serde_json::to_string_pretty(value).map_err(|_| Problem::internal())?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    Ok((headers, text + "\n").into_response())
 }
 
 fn plain(status: StatusCode, text: &str) -> Response {
