@@ -68,7 +68,7 @@ impl Office {
         };
         let answers = apps.into_iter().map(explain).collect();
         json(&Explained {
-            selector: selector.clone(),
+            selector,
             sub_meeting_id,
             answers,
         })
