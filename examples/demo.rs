@@ -78,7 +78,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .collect::<Vec<_>>()
             .join("\n")
     })?;
-    let log = logging::begin(&checked.config.log);
+    let log = logging::begin(&checked.config.log, None);
     let rereading = Rereading {
         sources,
         log: Some(log.switch()),

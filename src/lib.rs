@@ -34,5 +34,6 @@ pub mod places;
 pub mod repeat;
 pub mod service;
 pub mod setting;
+pub mod telemetry;
 pub mod tls;
 pub mod wecom;

@@ -27,6 +27,7 @@ use wecom_meeting_proxy::http;
 use wecom_meeting_proxy::http::KeyDigest;
 use wecom_meeting_proxy::http::generate_key;
 use wecom_meeting_proxy::logging;
+use wecom_meeting_proxy::telemetry::Telemetry;
 
 /// It could not run.
 const FAILED: ExitCode = ExitCode::FAILURE;
@@ -120,14 +121,22 @@ async fn serve(SettingsArgs { config }: SettingsArgs) -> ExitCode {
         Ok(checked) => checked,
         Err(code) => return code,
     };
+    let chance = Chance::real();
+    let (telemetry, traces) = match Telemetry::begin(&checked.config.telemetry, &chance.clock) {
+        Ok(telemetry) => telemetry.unzip(),
+        Err(error) => {
+            complain(&error.to_string());
+            return FAILED;
+        }
+    };
     // Dropped last: what waits to be written is written then.
-    let log = logging::begin(&checked.config.log);
+    let log = logging::begin(&checked.config.log, traces);
     let rereading = Rereading {
         sources,
         log: Some(log.switch()),
     };
     descriptors::make_room_for(connections_max(&checked.config));
-    let app = match App::open(checked, rereading, Chance::real()) {
+    let app = match App::open(checked, rereading, chance) {
         Ok(app) => app,
         Err(error) => {
             complain(&error.to_string());
@@ -151,8 +160,19 @@ async fn serve(SettingsArgs { config }: SettingsArgs) -> ExitCode {
         () = ends.next() => leave.cancel(),
     }
     tokio::select! {
-        () = serving => ExitCode::SUCCESS,
+        () = serving => {
+            hand_over(telemetry).await;
+            ExitCode::SUCCESS
+        }
         () = ends.next() => FAILED,
+    }
+}
+
+/// Has the traces handed over that wait for it, for a bounded time.
+async fn hand_over(telemetry: Option<Telemetry>) {
+    if let Some(telemetry) = telemetry {
+        // Fails only if it panics: then there is nothing to hand over.
+        let _ = tokio::task::spawn_blocking(|| telemetry.end()).await;
     }
 }
 

@@ -9,7 +9,7 @@ mod floors {
     use std::path::Path;
 
     /// Each room, from the ground up, and the rooms it uses. None may be above it, or beside it.
-    const FLOORS: [(&str, &[&str]); 19] = [
+    const FLOORS: [(&str, &[&str]); 20] = [
         // Ground floor: words and numbers. No room but, at most, another of words.
         ("clock", &[]),
         ("descriptors", &[]),
@@ -23,12 +23,22 @@ mod floors {
         ("logging", &["setting"]),
         ("pace", &["clock"]),
         ("tls", &["clock"]),
+        ("telemetry", &["clock", "repeat", "setting", "tls"]),
         // Mechanism and protocol, which do not know each other.
         ("cache", &["clock", "freshness", "metrics"]),
         (
             "wecom",
             &[
-                "clock", "dice", "meeting", "metrics", "pace", "places", "repeat", "setting", "tls",
+                "clock",
+                "dice",
+                "meeting",
+                "metrics",
+                "pace",
+                "places",
+                "repeat",
+                "setting",
+                "telemetry",
+                "tls",
             ],
         ),
         // The only room that knows both.
@@ -42,6 +52,7 @@ mod floors {
                 "meeting",
                 "metrics",
                 "setting",
+                "telemetry",
                 "wecom",
             ],
         ),
@@ -50,14 +61,31 @@ mod floors {
         (
             "http",
             &[
-                "clock", "logging", "meeting", "metrics", "pace", "repeat", "service", "setting",
-                "tls", "wecom",
+                "clock",
+                "logging",
+                "meeting",
+                "metrics",
+                "pace",
+                "repeat",
+                "service",
+                "setting",
+                "telemetry",
+                "tls",
+                "wecom",
             ],
         ),
         // What stacks up and wires.
         (
             "config",
-            &["http", "logging", "service", "setting", "tls", "wecom"],
+            &[
+                "http",
+                "logging",
+                "service",
+                "setting",
+                "telemetry",
+                "tls",
+                "wecom",
+            ],
         ),
         (
             "app",

@@ -28,6 +28,7 @@ use crate::http::Roster;
 use crate::logging;
 use crate::service;
 use crate::setting::Flaw;
+use crate::telemetry;
 use crate::tls::Credentials;
 use crate::wecom;
 use crate::wecom::App;
@@ -55,6 +56,8 @@ pub struct Config {
     pub cache: service::Settings,
     /// What is logged.
     pub log: logging::Settings,
+    /// What is traced.
+    pub telemetry: telemetry::Settings,
 }
 
 /// Settings that were found good, with the files they name read.
@@ -242,6 +245,7 @@ pub fn fixed_while_running(before: &Config, after: &Config) -> Vec<&'static str>
         ),
         ("admin.listen", admin.listen != after.admin.listen),
         ("log.format", before.log.format != after.log.format),
+        ("telemetry", before.telemetry != after.telemetry),
     ];
     fixed
         .into_iter()

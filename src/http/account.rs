@@ -10,12 +10,14 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::Method;
 use http::StatusCode;
+use tracing::Span;
 
 use super::access::Caller;
 use super::request_id::RequestId;
 use crate::metrics::Lookup;
 use crate::metrics::Route;
 use crate::service::Found;
+use crate::telemetry;
 
 /// The lines of requests, as a filter of the log names them.
 const TARGET: &str = "wecom_meeting_proxy::request";
@@ -58,8 +60,14 @@ pub(super) struct Asked {
 pub(super) struct TraceId(Box<str>);
 
 impl TraceId {
+    /// The one that is being traced; or else the one in `traceparent`.
+    pub(super) fn of(span: &Span, headers: &HeaderMap) -> Option<Self> {
+        let traced = telemetry::trace_id(span).map(|id| Self(id.into()));
+        traced.or_else(|| Self::named_in(headers))
+    }
+
     /// The one in `traceparent`, if it is as it should be.
-    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+    fn named_in(headers: &HeaderMap) -> Option<Self> {
         let field = headers.get("traceparent")?.to_str().ok()?;
         let mut parts = field.split('-');
         let (version, trace_id) = (parts.next()?, parts.next()?);
@@ -121,7 +129,7 @@ mod tests {
         let of = |field: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert("traceparent", HeaderValue::from_static(field));
-            TraceId::of(&headers).map(|id| id.0.into_string())
+            TraceId::named_in(&headers).map(|id| id.0.into_string())
         };
         assert_eq!(
             of("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").as_deref(),

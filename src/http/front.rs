@@ -19,6 +19,8 @@ use http::header;
 use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanic;
 use tower_service::Service;
+use tracing::Instrument;
+use tracing::Span;
 
 use super::account::Account;
 use super::account::Asked;
@@ -33,6 +35,8 @@ use crate::metrics;
 use crate::metrics::Metrics;
 use crate::metrics::Route;
 use crate::metrics::Shed;
+use crate::telemetry;
+use crate::telemetry::Parent;
 
 /// What a panic leaves behind.
 type Panic = Box<dyn Any + Send>;
@@ -71,19 +75,23 @@ impl Front {
             return self.respond(request, refused, &request_id).await;
         };
         let began = Instant::now();
+        let route = match refused {
+            Some(_) => Route::None,
+            None => Route::of(request.uri().path()),
+        };
+        let span = traced(&request, route);
         let asked = Asked {
-            route: match refused {
-                Some(_) => Route::None,
-                None => Route::of(request.uri().path()),
-            },
+            route,
             method: request.method().clone(),
-            trace_id: TraceId::of(request.headers()),
+            trace_id: TraceId::of(&span, request.headers()),
             request_id,
         };
         if refused == Some(Verdict::Crowded) {
             metrics.shed(Shed::Connections);
         }
-        let mut response = self.respond(request, refused, &asked.request_id).await;
+        let responding = self.respond(request, refused, &asked.request_id);
+        let mut response = responding.instrument(span.clone()).await;
+        telemetry::answered(&span, response.status().as_u16());
         let (status, took) = (response.status(), began.elapsed());
         metrics.answered(asked.route, counted(&asked.method), status.as_u16(), took);
         let account = response.extensions_mut().remove::<Account>();
@@ -117,6 +125,20 @@ impl Front {
             Ok(response) => response.map(Body::new),
         }
     }
+}
+
+/// The span of a request. Continues the trace that its caller began, if it did.
+fn traced(request: &Request<Body>, route: Route) -> Span {
+    let field = |name: &str| request.headers().get(name)?.to_str().ok();
+    let method = match counted(request.method()) {
+        metrics::Method::Other => "_OTHER",
+        method @ (metrics::Method::Get | metrics::Method::Head) => method.as_str(),
+    };
+    let parent = Parent {
+        traceparent: field("traceparent"),
+        tracestate: field("tracestate"),
+    };
+    telemetry::request(method, route.as_str(), parent)
 }
 
 fn counted(method: &Method) -> metrics::Method {

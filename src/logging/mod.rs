@@ -1,13 +1,15 @@
 //! What is written to the log, and how: `[log]`.
 //!
 //! Lines go to standard error, by way of a thread of their own: nobody waits for whoever reads them.
-//! Where they come faster than they are read, the newest are lost, and counted. What other people's crates say is capped, whatever level is set: at
-//! `trace` some of them print what goes over the wire, and WeCom has us put tokens into URLs.
+//! Where they come faster than they are read, the newest are lost, and counted. What other people's
+//! crates say is capped, whatever level is set: at `trace` some of them print what goes over the wire,
+//! and WeCom has us put tokens into URLs. Spans are for traces, which somebody else makes of them.
 
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 
 use serde::Deserialize;
+use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::ErrorCounter;
 use tracing_appender::non_blocking::NonBlockingBuilder;
@@ -15,7 +17,9 @@ use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::Registry;
+use tracing_subscriber::filter::FilterExt;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::Layered;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload::Handle;
@@ -74,8 +78,11 @@ impl Settings {
     }
 }
 
-/// What the lines are written of: those that the level lets through.
-type Filtered = Layered<tracing_subscriber::reload::Layer<EnvFilter, Registry>, Registry>;
+/// What lines are written of, and, where somebody wants them, traces made.
+type Ground = Layered<Option<Traces>, Registry>;
+
+/// Makes traces of spans.
+type Traces = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Lines that wait to be written, at most.
 const LINES_MAX: usize = 8 * 1024;
@@ -97,7 +104,7 @@ impl Log {
 /// Turns the level while lines are being written. Clones turn the same.
 #[derive(Clone)]
 pub struct Switch {
-    level: Handle<EnvFilter, Registry>,
+    level: Handle<EnvFilter, Ground>,
     lost: ErrorCounter,
 }
 
@@ -118,8 +125,9 @@ fn filter(settings: &Settings) -> EnvFilter {
     EnvFilter::try_new(&settings.level).unwrap_or_default()
 }
 
-/// Begins to log, for the whole process. A second call changes nothing.
-pub fn begin(settings: &Settings) -> Log {
+/// Begins to log, and to make traces where there is somebody to do it, for the whole process. A second
+/// call changes nothing.
+pub fn begin(settings: &Settings, traces: Option<Traces>) -> Log {
     let format = settings.format.unwrap_or_else(|| {
         if std::io::stderr().is_terminal() {
             Format::Text
@@ -134,7 +142,7 @@ pub fn begin(settings: &Settings) -> Log {
         .finish(std::io::stderr());
     let lost = writer.error_counter();
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
-    let lines: Box<dyn Layer<Filtered> + Send + Sync> = match format {
+    let lines: Box<dyn Layer<Ground> + Send + Sync> = match format {
         Format::Json => Box::new(lines.json().flatten_event(true).with_current_span(false)),
         Format::Text => Box::new(lines.with_ansi(std::io::stderr().is_terminal())),
     };
@@ -142,16 +150,22 @@ pub fn begin(settings: &Settings) -> Log {
     let cap = Targets::new()
         .with_default(LevelFilter::WARN)
         .with_target(OURS, LevelFilter::TRACE);
+    let told = filter_fn(is_event).and(cap).and(asked_for);
     // Fails if somebody else logs already, as one test of many does.
     let _ = tracing_subscriber::registry()
-        .with(asked_for)
-        .with(lines.with_filter(cap))
+        .with(traces)
+        .with(lines.with_filter(told))
         .try_init();
     std::panic::set_hook(Box::new(report_panic));
     Log {
         switch: Switch { level, lost },
         _writing: writing,
     }
+}
+
+/// Whether it is something that a line is written of. Spans are not.
+fn is_event(metadata: &Metadata<'_>) -> bool {
+    metadata.is_event()
 }
 
 /// Says where, not what: the message of a panic may hold anything.

@@ -19,6 +19,7 @@ use arc_swap::ArcSwap;
 use serde::Deserialize;
 use serde::Serialize;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use self::lifetime::Belief;
 use self::lifetime::Occasion;
@@ -44,6 +45,7 @@ use crate::metrics::Lookup;
 use crate::metrics::Metrics;
 use crate::metrics::Shed;
 use crate::setting;
+use crate::telemetry;
 use crate::wecom::Absent;
 use crate::wecom::AppName;
 use crate::wecom::Closed;
@@ -290,8 +292,12 @@ impl Meetings {
     /// behind the caller's back, or if WeCom fails. Whoever finds nothing waits for WeCom, together
     /// with all who ask the same, and no longer than its patience.
     pub async fn lookup(&self, question: &Question, wish: Wish) -> Result<Found, Refusal> {
-        let found = self.find(question, wish).await;
-        self.count(&found);
+        let span = telemetry::lookup();
+        let found = self.find(question, wish).instrument(span.clone()).await;
+        let result = found.as_ref().map_or(Lookup::Error, Found::lookup);
+        telemetry::looked_up(&span, result.as_str());
+        self.0.metrics.looked_up(result);
+        self.count_shed(&found);
         found
     }
 
@@ -309,12 +315,8 @@ impl Meetings {
         }
     }
 
-    fn count(&self, found: &Result<Found, Refusal>) {
+    fn count_shed(&self, found: &Result<Found, Refusal>) {
         let Inner { metrics, .. } = &*self.0;
-        metrics.looked_up(match found {
-            Ok(found) => found.lookup(),
-            Err(_) => Lookup::Error,
-        });
         match found {
             Err(Refusal::Crowded) => metrics.shed(Shed::Waiters),
             Err(Refusal::Fault {
@@ -495,6 +497,7 @@ impl Meetings {
             let reply = asking.await.unwrap_or(Err(Fault::TimedOut))?;
             Ok(this.believe(question, reply))
         }
+        .instrument(telemetry::flight())
     }
 
     /// Makes an answer of what WeCom said, to be believed for as long as it deserves.

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::Absent;
 use super::Fault;
@@ -25,6 +26,8 @@ use super::block::Leave;
 use super::budget;
 use super::budget::Budget;
 use super::errcode::Class;
+use super::measured::GET_INFO;
+use super::measured::Kind;
 use super::measured::Measured;
 use super::reply;
 use super::token::AccessToken;
@@ -41,6 +44,7 @@ use crate::meeting::Selector;
 use crate::metrics::Api;
 use crate::metrics::Metrics;
 use crate::metrics::Outcome;
+use crate::telemetry;
 
 /// How often a question may be asked again after a hiccup (document 90313: three tries in all).
 const REPETITIONS_MAX: u32 = 2;
@@ -90,6 +94,17 @@ impl Try {
             Self::TokenRefused { .. } => Outcome::TokenRefused,
         }
     }
+
+    /// WeCom's number for what went wrong, or for why there is nothing.
+    fn errcode(&self) -> Option<i64> {
+        match self {
+            Self::Answered(Reply { meeting, .. }) => {
+                meeting.as_ref().err().map(|absent| absent.errcode)
+            }
+            Self::Failed(fault) => fault.errcode(),
+            Self::TokenRefused { errcode } => Some(*errcode),
+        }
+    }
 }
 
 impl Asking<'_> {
@@ -103,7 +118,7 @@ impl Asking<'_> {
         let mut ready = self.ready().await?;
         self.budget.put_aside();
         loop {
-            match self.try_once(ready).await {
+            match self.try_once(ready, repetitions).await {
                 Try::Answered(reply) => return Ok(reply),
                 Try::Failed(fault) => {
                     repetitions += 1;
@@ -133,19 +148,24 @@ impl Asking<'_> {
         (in_time && self.budget.take()).then_some(pause)
     }
 
-    async fn try_once(&self, Ready { token, _turn }: Ready) -> Try {
+    async fn try_once(&self, Ready { token, _turn }: Ready, resend_count: u32) -> Try {
         let Line { keeper, corp, .. } = self.line;
         // Only now: while this one waited for its turn, another may have been told to stop.
         let leave = match corp.leave_to_ask() {
             Ok(leave) => leave,
             Err(fault) => return Try::Failed(fault),
         };
-        let measured = Measured::begin(self.metrics, Api::GetInfo, &self.question.app);
-        let outcome = match self.post(&token).await {
+        let kind = Kind {
+            api: Api::GetInfo,
+            app: &self.question.app,
+            resend_count,
+        };
+        let measured = Measured::begin(self.metrics, kind);
+        let outcome = match self.post(&token).instrument(measured.span()).await {
             Ok(reply) => self.read(reply, leave),
             Err(fault) => Try::Failed(fault),
         };
-        measured.end(outcome.as_counted());
+        measured.end(outcome.as_counted(), outcome.errcode());
         match &outcome {
             Try::Answered(_) => token.accepted(),
             Try::Failed(fault) if fault.is_for_crowding() => corp.window.halve(),
@@ -162,7 +182,7 @@ impl Asking<'_> {
     async fn ready(&self) -> Result<Ready, Fault> {
         let Line { keeper, corp, .. } = self.line;
         loop {
-            keeper.token().await?;
+            keeper.token().instrument(telemetry::token()).await?;
             let turn = corp.window.turn(self.effort.deadline).await;
             let turn = turn.ok_or(Fault::Crowded)?;
             if let Some(known) = keeper.known() {
@@ -203,7 +223,7 @@ impl Asking<'_> {
     async fn post(&self, token: &AccessToken) -> Result<transport::Reply, Fault> {
         let query = [("access_token", token.reveal())];
         self.transport
-            .post("/cgi-bin/meeting/get_info", &query, self.question.body())
+            .post(GET_INFO, &query, self.question.body())
             .await
     }
 }

@@ -1,12 +1,20 @@
 //! Measures what is asked of WeCom: each question once, whatever comes of it.
 
 use tokio::time::Instant;
+use tracing::Span;
 
 use super::AppName;
 use super::Fault;
 use crate::metrics::Api;
 use crate::metrics::Metrics;
 use crate::metrics::Outcome;
+use crate::telemetry;
+
+/// Where WeCom is asked for a token (document 91039).
+pub(super) const GETTOKEN: &str = "/cgi-bin/gettoken";
+
+/// Where WeCom is asked for a meeting (document 98149).
+pub(super) const GET_INFO: &str = "/cgi-bin/meeting/get_info";
 
 /// A question that is under way. Dropped before it came to an end, it came too late.
 pub(super) struct Measured<'a> {
@@ -15,22 +23,56 @@ pub(super) struct Measured<'a> {
     app: &'a AppName,
     since: Instant,
     outcome: Outcome,
+    errcode: Option<i64>,
+    span: Span,
+}
+
+/// Which question it is, as it is counted and traced.
+#[derive(Clone, Copy)]
+pub(super) struct Kind<'a> {
+    pub(super) api: Api,
+    pub(super) app: &'a AppName,
+    /// How often the same was asked before, in vain.
+    pub(super) resend_count: u32,
 }
 
 impl<'a> Measured<'a> {
-    pub(super) fn begin(metrics: &'a Metrics, api: Api, app: &'a AppName) -> Self {
+    pub(super) fn begin(metrics: &'a Metrics, kind: Kind<'a>) -> Self {
+        let Kind {
+            api,
+            app,
+            resend_count,
+        } = kind;
+        let (method, path) = match api {
+            Api::GetInfo => ("POST", GET_INFO),
+            Api::GetToken => ("GET", GETTOKEN),
+        };
+        let span = telemetry::question(telemetry::Asked {
+            method,
+            path,
+            app: app.as_str(),
+            resend_count,
+        });
         Self {
             metrics,
             api,
             app,
             since: Instant::now(),
             outcome: Outcome::TimedOut,
+            errcode: None,
+            span,
         }
     }
 
+    /// What is traced while it is under way.
+    pub(super) fn span(&self) -> Span {
+        self.span.clone()
+    }
+
     /// Notes what came of it.
-    pub(super) fn end(mut self, outcome: Outcome) {
+    pub(super) fn end(mut self, outcome: Outcome, errcode: Option<i64>) {
         self.outcome = outcome;
+        self.errcode = errcode;
     }
 }
 
@@ -42,7 +84,11 @@ impl Drop for Measured<'_> {
             app,
             since,
             outcome,
+            errcode,
+            span,
         } = self;
+        let is_answer = matches!(outcome, Outcome::Absent | Outcome::Ok);
+        telemetry::asked(span, (!is_answer).then(|| outcome.as_str()), *errcode);
         metrics.asked(*api, app.as_str(), *outcome, since.elapsed());
     }
 }

@@ -25,6 +25,7 @@ use super::fault::Limit;
 use super::fault::Outage;
 use crate::clock::Clock;
 use crate::setting::Flaw;
+use crate::telemetry;
 use crate::tls;
 
 /// How long a connection that nobody uses is kept. Shorter than what servers and the boxes in
@@ -110,7 +111,12 @@ impl Transport {
     )]
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Reply, Fault> {
         let asked_at = self.clock.now();
+        telemetry::server(
+            self.base_url.host_str(),
+            self.base_url.port_or_known_default(),
+        );
         let response = request.send().await?;
+        telemetry::status(response.status().as_u16());
         check_status(response.status())?;
         let body = self.body(response).await?;
         // A byte order mark is none of the JSON, and may be passed over (RFC 8259, section 8.1).

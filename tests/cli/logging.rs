@@ -15,7 +15,7 @@ use crate::shell::line_with;
 use crate::shell::wecom;
 
 /// What a caller hears who asks once.
-fn ask(door: SocketAddr, path: &str, fields: &str) -> String {
+pub(crate) fn ask(door: SocketAddr, path: &str, fields: &str) -> String {
     let mut stream = TcpStream::connect(door).expect("a connection");
     stream.set_read_timeout(Some(LONG)).expect("a limit");
     let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n{fields}Connection: close\r\n\r\n");

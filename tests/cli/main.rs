@@ -6,13 +6,17 @@
 
 #[path = "../callers/mod.rs"]
 mod callers;
+mod canary;
 #[path = "../certificates/mod.rs"]
 mod certificates;
+#[path = "../collector/mod.rs"]
+mod collector;
 mod descriptors;
 mod leaving;
 mod logging;
 mod shell;
 mod tls;
+mod tracing;
 
 use std::net::TcpListener;
 use std::sync::mpsc::RecvTimeoutError;

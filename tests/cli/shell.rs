@@ -57,6 +57,12 @@ impl Shell {
         self
     }
 
+    /// Without a variable that stood there.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.variables.retain(|(known, _)| known != name);
+        self
+    }
+
     /// With so many descriptors at most, whatever the command does about it.
     pub(crate) fn with_descriptors(mut self, max: u64) -> Self {
         self.ulimit = format!("ulimit -n {max} && ");

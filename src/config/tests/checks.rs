@@ -313,3 +313,45 @@ fn the_health_check_finds_operators_whatever_else_is_wrong() {
         );
     }
 }
+
+#[test]
+fn what_is_traced_is_a_part_and_goes_to_an_address() {
+    for (lines, expected) in [
+        ("sampling_ratio = 0", None),
+        ("sampling_ratio = 1", None),
+        ("sampling_ratio = 0.25", None),
+        (
+            "sampling_ratio = 1.5",
+            Some(":6: telemetry.sampling_ratio: "),
+        ),
+        (
+            "sampling_ratio = -0.1",
+            Some(":6: telemetry.sampling_ratio: "),
+        ),
+        (
+            "sampling_ratio = nan",
+            Some(":6: telemetry.sampling_ratio: "),
+        ),
+        ("otlp_endpoint = \"http://collector:4318\"", None),
+        (
+            "otlp_endpoint = \"grpc://collector\"",
+            Some(":6: telemetry.otlp_endpoint: "),
+        ),
+        (
+            "otlp_endpoint = \"http://a:hunter2canary@collector\"",
+            Some(":6: telemetry.otlp_endpoint: "),
+        ),
+    ] {
+        let faults = Given::file(&format!("{APP}[telemetry]\n{lines}\n")).faults();
+
+        let told: Vec<_> = faults.iter().map(String::as_str).collect();
+        match expected {
+            None => assert_eq!(told, [""; 0], "{lines}"),
+            Some(expected) => {
+                assert_eq!(told.len(), 1, "{lines}: {told:?}");
+                assert!(told[0].contains(expected), "{lines}: {told:?}");
+                assert!(!told[0].contains(CANARY), "{told:?}");
+            }
+        }
+    }
+}

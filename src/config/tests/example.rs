@@ -84,6 +84,7 @@ fn the_example_shows_every_key_and_no_other() {
             "not_started in_progress ended cancelled expired unknown by_code_max absent fault",
         ),
         ("log.", "level format"),
+        ("telemetry.", "otlp_endpoint sampling_ratio"),
     ];
     let keys_of = |(table, keys): (&str, &'static str)| {
         let table = table.to_owned();
@@ -137,6 +138,7 @@ fn no_key_is_read_that_the_example_does_not_show() {
         ("cache", "[cache]"),
         ("cache.fresh_for", "[cache.fresh_for]"),
         ("log", "[log]"),
+        ("telemetry", "[telemetry]"),
     ] {
         let table = path.split('.').try_fold(&whole, |table, key| {
             let value = table.get(key)?;

@@ -26,6 +26,7 @@ use std::time::Instant;
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use self::state::State;
 use super::App;
@@ -37,6 +38,8 @@ use super::block::Leave;
 use super::corp::quota_spent;
 use super::errcode;
 use super::errcode::Class;
+use super::measured::GETTOKEN;
+use super::measured::Kind;
 use super::measured::Measured;
 use super::reply;
 use super::report::LastFault;
@@ -232,17 +235,19 @@ impl Keeper {
             ("corpsecret", secret.expose_secret()),
         ];
         let Instruments { metrics, .. } = &self.surroundings.instruments;
-        let measured = Measured::begin(metrics, Api::GetToken, &self.app.name);
-        let reply = self
-            .surroundings
-            .transport
-            .get("/cgi-bin/gettoken", &query)
-            .await;
+        let kind = Kind {
+            api: Api::GetToken,
+            app: &self.app.name,
+            resend_count: 0,
+        };
+        let measured = Measured::begin(metrics, kind);
+        let asking = self.surroundings.transport.get(GETTOKEN, &query);
+        let reply = asking.instrument(measured.span()).await;
         let granted = reply.and_then(|reply| self.read(&reply, leave));
+        let fault = granted.as_ref().err();
         measured.end(
-            granted
-                .as_ref()
-                .map_or_else(Fault::outcome, |_| Outcome::Ok),
+            fault.map_or(Outcome::Ok, Fault::outcome),
+            fault.and_then(Fault::errcode),
         );
         granted
     }
