@@ -61,6 +61,7 @@ fn plain_words(message: &str) -> String {
         "a sequence" if found == "invalid type: map" => "a list: [[…]] instead of […]",
         "a sequence" => "a list, as in [\"…\", \"…\"]",
         "a string" | "path string" | "string only" => "text, in quotes",
+        "f64" => "a number",
         "u32" => "a whole number from 1 to 4294967295",
         table if table.starts_with("struct ") => "a table",
         other => other,

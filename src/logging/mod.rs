@@ -20,6 +20,8 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::filter::FilterExt;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::Filter;
 use tracing_subscriber::layer::Layered;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload::Handle;
@@ -141,26 +143,38 @@ pub fn begin(settings: &Settings, traces: Option<Traces>) -> Log {
         .thread_name("log")
         .finish(std::io::stderr());
     let lost = writer.error_counter();
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
-    let lines: Box<dyn Layer<Ground> + Send + Sync> = match format {
-        Format::Json => Box::new(lines.json().flatten_event(true).with_current_span(false)),
-        Format::Text => Box::new(lines.with_ansi(std::io::stderr().is_terminal())),
-    };
+    let lines = lines(format, std::io::stderr().is_terminal(), writer);
     let (asked_for, level) = tracing_subscriber::reload::Layer::new(filter(settings));
-    let cap = Targets::new()
-        .with_default(LevelFilter::WARN)
-        .with_target(OURS, LevelFilter::TRACE);
-    let told = filter_fn(is_event).and(cap).and(asked_for);
     // Fails if somebody else logs already, as one test of many does.
     let _ = tracing_subscriber::registry()
         .with(traces)
-        .with(lines.with_filter(told))
+        .with(lines.with_filter(told(asked_for)))
         .try_init();
     std::panic::set_hook(Box::new(report_panic));
     Log {
         switch: Switch { level, lost },
         _writing: writing,
     }
+}
+
+/// What writes the lines.
+fn lines<W>(format: Format, in_colour: bool, writer: W) -> Box<dyn Layer<Ground> + Send + Sync>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    match format {
+        Format::Json => Box::new(lines.json().flatten_event(true).with_current_span(false)),
+        Format::Text => Box::new(lines.with_ansi(in_colour)),
+    }
+}
+
+/// What lines are written of: what is asked for, and of other people's crates no more than warnings.
+fn told(asked_for: impl Filter<Ground>) -> impl Filter<Ground> {
+    let cap = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target(OURS, LevelFilter::TRACE);
+    filter_fn(is_event).and(cap).and(asked_for)
 }
 
 /// Whether it is something that a line is written of. Spans are not.
@@ -175,4 +189,89 @@ fn report_panic(panic: &PanicHookInfo<'_>) {
         .map(ToString::to_string)
         .unwrap_or_default();
     tracing::error!(place, "a task panicked at {place}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::io::Write;
+    use std::sync::Arc;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// What was written.
+    #[derive(Clone, Default)]
+    struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("not poisoned").write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is written at that level of what `happens`.
+    fn written_at(level: &str, happens: impl FnOnce()) -> String {
+        let paper = Paper::default();
+        let writer = paper.clone();
+        let lines = lines(Format::Json, false, move || writer.clone());
+        let filter = EnvFilter::new(level);
+        let subscriber = tracing_subscriber::registry()
+            .with(None::<Traces>)
+            .with(lines.with_filter(told(filter)));
+        tracing::subscriber::with_default(subscriber, happens);
+        let bytes = paper.0.lock().expect("not poisoned").clone();
+        String::from_utf8(bytes).expect("text")
+    }
+
+    #[test]
+    fn of_other_peoples_crates_no_more_than_warnings_are_told_whatever_is_asked_for() {
+        for level in ["trace", "trace,hyper=trace,reqwest=trace,rustls=trace"] {
+            let written = written_at(level, || {
+                for _ in 0..2 {
+                    tracing::trace!(target: "hyper::proto", "canary");
+                    tracing::debug!(target: "reqwest::connect", "canary");
+                    tracing::info!(target: "rustls", "canary");
+                    tracing::warn!(target: "hyper_util", "a warning of theirs");
+                    tracing::trace!(target: "wecom_meeting_proxy::wecom", "of ours");
+                }
+            });
+
+            assert!(!written.contains("canary"), "{written}");
+            assert_eq!(written.matches("a warning of theirs").count(), 2);
+            assert_eq!(written.matches("of ours").count(), 2);
+        }
+    }
+
+    #[test]
+    fn a_span_is_no_line_and_stands_in_none() {
+        let written = written_at("trace", || {
+            let span =
+                tracing::info_span!(target: "wecom_meeting_proxy", "canary", field = "canary");
+            let _inside = span.enter();
+            tracing::info!(target: "wecom_meeting_proxy", "a line");
+        });
+
+        assert!(written.contains("a line"), "{written}");
+        assert!(!written.contains("canary"), "{written}");
+    }
+
+    #[test]
+    fn a_panic_is_told_by_its_place_and_not_by_its_message() {
+        let before = std::panic::take_hook();
+        let written = written_at("info", || {
+            std::panic::set_hook(Box::new(report_panic));
+            let caught = std::panic::catch_unwind(|| panic!("canary"));
+            assert!(caught.is_err());
+        });
+        std::panic::set_hook(before);
+
+        assert!(written.contains("a task panicked at"), "{written}");
+        assert!(written.contains(file!()), "{written}");
+        assert!(!written.contains("canary"), "{written}");
+    }
 }
