@@ -449,6 +449,34 @@ fn json_with_canaries() -> impl Strategy<Value = Value> {
     })
 }
 
+/// The official sample, with canaries for all that is in it, and something else here and there.
+fn sample_with_canaries() -> impl Strategy<Value = Value> {
+    let sample: Value = serde_json::from_str(include_str!(
+        "../../../tests/samples/official-sample.wecom.json"
+    ))
+    .expect("JSON");
+    json_with_canaries().prop_map(move |odd| {
+        let mut info = sample.clone();
+        let fields = info.as_object_mut().expect("an object");
+        // Each odd field takes the place of one, or stands in one.
+        for (number, (name, field)) in odd.as_object().into_iter().flatten().enumerate() {
+            let place = match number % 3 {
+                0 => fields.get_mut("settings"),
+                1 => fields
+                    .get_mut("guests")
+                    .and_then(|guests| guests.get_mut(0)),
+                _ => None,
+            };
+            match place.and_then(Value::as_object_mut) {
+                Some(inner) => inner.insert(name.clone(), field.clone()),
+                None => fields.insert(name.clone(), field.clone()),
+            };
+        }
+        number_leaves(&mut info, &mut 1_000_000_000);
+        info
+    })
+}
+
 fn number_leaves(value: &mut Value, next: &mut i64) {
     *next += 1;
     match value {
@@ -479,6 +507,8 @@ fn leaves<'a>(value: &'a Value, under: Option<&[&str]>, found: &mut Vec<&'a Valu
     }
 }
 
+const EVERYTHING: [Part; 3] = [Part::Extra, Part::Phones, Part::Secrets];
+
 /// How a leaf may look in our answer: as it came, or as a time.
 fn looks(leaf: &Value) -> Vec<String> {
     let plain = |value: &Value| {
@@ -507,7 +537,9 @@ proptest! {
     }
 
     #[test]
-    fn a_view_never_shows_what_it_withholds(info in json_with_canaries()) {
+    fn a_view_never_shows_what_it_withholds(
+        info in prop_oneof![json_with_canaries(), sample_with_canaries()],
+    ) {
         let settings = info.get("settings").cloned().unwrap_or_default();
         let guests = info.get("guests").cloned().unwrap_or_default();
         let (mut secrets, mut phones) = (Vec::new(), Vec::new());
@@ -515,11 +547,19 @@ proptest! {
         leaves(&guests, Some(&["phone_number"]), &mut phones);
         let object = info.as_object().expect("an object").clone();
         let meeting = normalise(MeetingInfo(object), &by_id("m1"), None);
+        let everything = view(meeting.clone(), EVERYTHING.into_iter().collect());
+        let mut extra = Vec::new();
+        leaves(&everything["extra"], None, &mut extra);
 
         for parts in [vec![], vec![Part::Extra], vec![Part::Extra, Part::Phones], vec![Part::Secrets]] {
             let reveal: Reveal = parts.iter().copied().collect();
             let text = view(meeting.clone(), reveal).to_string();
-            for (part, withheld) in [(Part::Secrets, &secrets), (Part::Phones, &phones)] {
+            let parts_withheld = [
+                (Part::Extra, &extra),
+                (Part::Phones, &phones),
+                (Part::Secrets, &secrets),
+            ];
+            for (part, withheld) in parts_withheld {
                 for leaf in withheld.iter().filter(|_| !reveal.shows(part)) {
                     let found = looks(leaf).iter().any(|look| text.contains(look.as_str()));
                     prop_assert!(!found, "{leaf} is shown to who may see {parts:?}: {text}");
