@@ -10,7 +10,7 @@
 //!         token              a token that WeCom accepts
 //!         transport          bytes out, bytes in; limits
 //!         wire::normalise    WeCom's shape -> ours, the only change of clothes on the way
-//!       meeting::view        Meeting   -> finished bytes, one body per view
+//!         meeting::view      Meeting   -> finished bytes, one body per view
 //! http::meetings::dress      Finding   -> this caller's view, with Age and Cache-Control
 //! ```
 //!

@@ -57,6 +57,7 @@ use crate::wecom::Reply;
 use crate::wecom::Report;
 use crate::wecom::Spare;
 use crate::wecom::Standing;
+use crate::wecom::Told;
 use crate::wecom::WeCom;
 
 pub use self::explain::Explanation;
@@ -515,14 +516,14 @@ impl Meetings {
             let finding = Finding { meeting, rule };
             Answer::new(finding, reply.asked_at, arrived_at, span)
         };
-        let meeting = match reply.meeting {
+        let Told { meeting, views } = match reply.meeting {
             Err(absent) => {
                 return Fetched {
                     answer: answer(Err(absent), fresh_for.absence(occasion)),
                     other_name: None,
                 };
             }
-            Ok(meeting) => *meeting,
+            Ok(told) => *told,
         };
         let belief = |selector: &Selector| fresh_for.meeting(&meeting, selector, occasion);
         let of_question = belief(&question.selector);
@@ -534,7 +535,7 @@ impl Meetings {
             };
             (question, of_alias)
         });
-        let views = Arc::new(Views::of(meeting));
+        let views = Arc::new(views);
         let of_alias = |(question, of_alias)| (question, answer(Ok(Arc::clone(&views)), of_alias));
         Fetched {
             other_name: other_name.map(of_alias),

@@ -22,6 +22,7 @@ use super::Fault;
 use super::Line;
 use super::Question;
 use super::Reply;
+use super::Told;
 use super::block::Leave;
 use super::budget;
 use super::budget::Budget;
@@ -37,10 +38,10 @@ use super::window::Turn;
 use super::wire;
 use super::wire::MeetingInfo;
 use crate::dice::Dice;
-use crate::meeting::Meeting;
 use crate::meeting::MeetingCode;
 use crate::meeting::MeetingId;
 use crate::meeting::Selector;
+use crate::meeting::view::Views;
 use crate::metrics::Api;
 use crate::metrics::Metrics;
 use crate::metrics::Outcome;
@@ -162,7 +163,7 @@ impl Asking<'_> {
         };
         let measured = Measured::begin(self.metrics, kind);
         let outcome = match self.post(&token).instrument(measured.span()).await {
-            Ok(reply) => self.read(reply, leave),
+            Ok(heard) => heard.taken(leave),
             Err(fault) => Try::Failed(fault),
         };
         measured.end(outcome.as_counted(), outcome.errcode());
@@ -194,18 +195,38 @@ impl Asking<'_> {
         }
     }
 
-    /// What WeCom's answer says, about the question and about who may ask the next.
-    fn read(&self, reply: transport::Reply, leave: Leave) -> Try {
-        let transport::Reply { asked_at, object } = reply;
-        let class = reply::errcode(&object).map(|errcode| (errcode, Class::of(errcode)));
-        if let Some((errcode, class @ Class::Rate)) = class {
+    async fn post(&self, token: &AccessToken) -> Result<Heard, Fault> {
+        let query = [("access_token", token.reveal())];
+        let json = self.question.body();
+        let reply = self.transport.post(GET_INFO, &query, json).await?;
+        let transport::Reply { asked_at, body } = reply;
+        let question = self.question.clone();
+        let said = body.read(move |object| question.said_in(object)).await?;
+        Ok(Heard { asked_at, said })
+    }
+}
+
+/// What WeCom said to a question.
+struct Heard {
+    /// When the question was sent.
+    asked_at: std::time::Instant,
+    /// The meeting, or WeCom's number for why there is none.
+    said: Result<Box<Told>, i64>,
+}
+
+impl Heard {
+    /// What that means for the question, and for who may ask the next.
+    fn taken(self, leave: Leave) -> Try {
+        let Self { asked_at, said } = self;
+        let said = said.map_err(|errcode| (errcode, Class::of(errcode)));
+        if let Err((errcode, class @ Class::Rate)) = said {
             let until = leave.refused();
             return Try::Failed(class.fault(errcode).lasting_until(until));
         }
         leave.answered();
-        let meeting = match class {
-            None => Ok(self.question.meeting_in(object)),
-            Some((errcode, class)) => match class {
+        let meeting = match said {
+            Ok(meeting) => Ok(meeting),
+            Err((errcode, class)) => match class {
                 Class::Absent(absence) => Err(Absent { absence, errcode }),
                 Class::Token => return Try::TokenRefused { errcode },
                 Class::Busy
@@ -218,13 +239,6 @@ impl Asking<'_> {
             },
         };
         Try::Answered(Reply { asked_at, meeting })
-    }
-
-    async fn post(&self, token: &AccessToken) -> Result<transport::Reply, Fault> {
-        let query = [("access_token", token.reveal())];
-        self.transport
-            .post(GET_INFO, &query, self.question.body())
-            .await
     }
 }
 
@@ -256,13 +270,14 @@ impl Question {
         serde_json::to_vec(&body).unwrap_or_default()
     }
 
-    /// The meeting in WeCom's answer.
-    fn meeting_in(&self, object: Map<String, Value>) -> Box<Meeting> {
-        let info = MeetingInfo(object);
-        Box::new(wire::normalise(
-            info,
-            &self.selector,
-            self.occurrence.as_ref(),
-        ))
+    /// What an answer says.
+    fn said_in(&self, object: Map<String, Value>) -> Result<Box<Told>, i64> {
+        if let Some(errcode) = reply::errcode(&object) {
+            return Err(errcode);
+        }
+        let (info, occurrence) = (MeetingInfo(object), self.occurrence.as_ref());
+        let mut meeting = wire::normalise(info, &self.selector, occurrence);
+        let views = Views::of(&mut meeting);
+        Ok(Box::new(Told { meeting, views }))
     }
 }

@@ -74,6 +74,9 @@ pub enum Garbled {
     /// It is larger than we take (`wecom.max_response_bytes`).
     #[error("it is too large")]
     TooLarge,
+    /// It holds more values than any meeting has.
+    #[error("it holds too many values")]
+    TooManyValues,
     /// It is larger than WeCom sends.
     #[error("it is too large for WeCom (errcode {errcode})")]
     TooLargeForWeCom {

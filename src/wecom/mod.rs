@@ -11,12 +11,14 @@
 //!     token        a token that WeCom accepts
 //!     corp         may it be asked now? (window, block, quota)
 //!     transport    bytes out, bytes in; limits
+//!     body         what came, read without taking more than its due
 //!     reply        is it a success?
 //!     wire         WeCom's shape -> ours
 //! ```
 
 mod asking;
 mod block;
+mod body;
 mod budget;
 mod corp;
 mod errcode;
@@ -53,6 +55,7 @@ use crate::dice::Chance;
 use crate::meeting::Meeting;
 use crate::meeting::MeetingId;
 use crate::meeting::Selector;
+use crate::meeting::view::Views;
 use crate::metrics::Api;
 use crate::metrics::AppGauges;
 use crate::metrics::Metrics;
@@ -102,12 +105,21 @@ impl fmt::Display for Question {
 }
 
 /// What WeCom answered to a [`Question`].
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Reply {
     /// When the question was sent.
     pub asked_at: Instant,
     /// The meeting; or that there is none, which is an answer too.
-    pub meeting: Result<Box<Meeting>, Absent>,
+    pub meeting: Result<Box<Told>, Absent>,
+}
+
+/// A meeting as WeCom told it.
+#[derive(Debug)]
+pub struct Told {
+    /// What everybody may know of it.
+    pub meeting: Meeting,
+    /// All of it, as finished bytes.
+    pub views: Views,
 }
 
 /// WeCom has no such meeting to show.

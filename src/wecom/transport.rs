@@ -6,6 +6,7 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -14,12 +15,13 @@ use reqwest::Response;
 use reqwest::StatusCode;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
-use serde_json::Map;
-use serde_json::Value;
 use url::Url;
 
 use super::Fault;
 use super::Settings;
+use super::body::Arriving;
+use super::body::Bench;
+use super::body::Body;
 use super::fault::Garbled;
 use super::fault::Limit;
 use super::fault::Outage;
@@ -37,15 +39,16 @@ pub(super) struct Transport {
     client: Client,
     base_url: Url,
     body_bytes_max: u64,
+    bench: Arc<Bench>,
     clock: Clock,
 }
 
-/// A JSON object that WeCom answered, whatever it says.
+/// What WeCom answered, complete and not read yet.
 pub(super) struct Reply {
     /// When the question was sent.
     pub(super) asked_at: Instant,
     /// What was answered.
-    pub(super) object: Map<String, Value>,
+    pub(super) body: Body,
 }
 
 impl Transport {
@@ -74,6 +77,7 @@ impl Transport {
             client,
             base_url: settings.base_url.clone(),
             body_bytes_max: settings.max_response_bytes,
+            bench: Bench::new(),
             clock,
         })
     }
@@ -119,24 +123,17 @@ impl Transport {
         telemetry::status(response.status().as_u16());
         check_status(response.status())?;
         let body = self.body(response).await?;
-        // A byte order mark is none of the JSON, and may be passed over (RFC 8259, section 8.1).
-        let text = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&body);
-        let object = serde_json::from_slice(text).map_err(|_| Fault::Garbled(Garbled::NotJson))?;
-        Ok(Reply { asked_at, object })
+        Ok(Reply { asked_at, body })
     }
 
     /// The whole body, decompressed. Stops reading as soon as it is too large; the connection is
     /// then closed, not used again.
-    async fn body(&self, mut response: Response) -> Result<Vec<u8>, Fault> {
-        let mut body = Vec::new();
+    async fn body(&self, mut response: Response) -> Result<Body, Fault> {
+        let mut body = Arriving::new(&self.bench, self.body_bytes_max);
         while let Some(chunk) = response.chunk().await? {
-            let length = body.len() as u64 + chunk.len() as u64;
-            if length > self.body_bytes_max {
-                return Err(Fault::Garbled(Garbled::TooLarge));
-            }
-            body.extend_from_slice(&chunk);
+            body.take(&chunk).await?;
         }
-        Ok(body)
+        Ok(body.complete())
     }
 }
 

@@ -140,8 +140,8 @@ fn ask_in_all_ways(service: &Service, case: usize, heard: &mut Heard) {
         let answer = ask(service.callers, path, fields);
         // A meeting tells of itself to those who may see it. Its head is for everybody.
         let is_meeting = answer.starts_with("HTTP/1.1 200");
-        let head = answer.split("\r\n\r\n").next().unwrap_or_default();
-        let told = if is_meeting { head } else { &answer };
+        let fields_of_it = answer.split("\r\n\r\n").next().unwrap_or_default();
+        let told = if is_meeting { fields_of_it } else { &answer };
         heard.note(path, told.to_owned());
     }
     for path in [

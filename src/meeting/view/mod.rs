@@ -17,6 +17,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde::Serialize;
+use serde_json::Map;
 use serde_json::Value;
 
 use super::Meeting;
@@ -127,19 +128,19 @@ struct Withheld {
     host_key: Option<Box<str>>,
     /// Of each guest, in the order of `guests`.
     phone_numbers: Box<[Option<Box<str>>]>,
-    /// Each field's path, and its JSON.
-    extra: Box<[(Box<str>, Box<str>)]>,
+    /// An object of JSON. One text, as there may be a great many odd fields; `None` if there is none.
+    extra: Option<Box<str>>,
 }
 
 impl Views {
-    /// Takes a meeting apart into what everybody may see and what some may not.
-    pub fn of(mut meeting: Meeting) -> Self {
-        let withheld = Withheld::take_from(&mut meeting);
+    /// Takes a meeting apart into what everybody may see, which stays in it, and what some may not.
+    pub fn of(meeting: &mut Meeting) -> Self {
+        let withheld = Withheld::take_from(meeting);
         meeting.redacted = Reveal::NOTHING.redacted().collect();
         Self {
-            open: Text::new(&to_json(&meeting)),
+            open: Text::new(&to_json(meeting)),
             withheld: (withheld != Withheld::default()).then(|| Box::new(withheld)),
-            meeting_id: meeting.meeting_id.map(String::into_boxed_str),
+            meeting_id: meeting.meeting_id.as_deref().map(Into::into),
             revealing: OnceLock::new(),
         }
     }
@@ -219,14 +220,13 @@ impl Withheld {
             .guests
             .iter_mut()
             .map(|guest| boxed(guest.phone_number.take()));
-        let extra = meeting.extra.take().unwrap_or_default().into_iter();
+        let extra = meeting.extra.take().filter(|extra| !extra.is_empty());
         Self {
             password: boxed(password),
             host_key: boxed(host_key),
             phone_numbers: phone_numbers.collect(),
-            extra: extra
-                .map(|(path, value)| (path.into(), value.to_string().into()))
-                .collect(),
+            // Our own JSON always serialises; were it not, too little would be shown.
+            extra: extra.and_then(|extra| serde_json::to_string(&extra).ok().map(Into::into)),
         }
     }
 
@@ -253,21 +253,19 @@ impl Withheld {
             }
         }
         if reveal.shows(Part::Extra) {
-            body.insert(
-                "extra".to_owned(),
-                Value::Object(self.extra(reveal).collect()),
-            );
+            body.insert("extra".to_owned(), Value::Object(self.extra(reveal)));
         }
         body.insert("redacted".to_owned(), reveal.redacted().collect());
         to_json(&Value::Object(body))
     }
 
     /// What stands in `extra` for somebody who may see it, and the other parts in `reveal`.
-    fn extra(&self, reveal: Reveal) -> impl Iterator<Item = (String, Value)> {
-        self.extra.iter().filter_map(move |(path, json)| {
-            let value = serde_json::from_str(json).ok()?;
-            may_see(reveal, path, &value).then(|| (path.to_string(), value))
-        })
+    fn extra(&self, reveal: Reveal) -> Map<String, Value> {
+        let extra = self.extra.as_deref().unwrap_or("{}");
+        // It is our own JSON. Were it none, too little would be shown, and no more.
+        let mut extra: Map<_, _> = serde_json::from_str(extra).unwrap_or_default();
+        extra.retain(|path, value| may_see(reveal, path, value));
+        extra
     }
 
     fn bytes(&self) -> usize {
@@ -276,15 +274,11 @@ impl Withheld {
             .phone_numbers
             .iter()
             .map(|number| size_of_val(number) + text(number));
-        let extra = self
-            .extra
-            .iter()
-            .map(|field| size_of_val(field) + field.0.len() + field.1.len());
         size_of::<Self>()
             + text(&self.password)
             + text(&self.host_key)
+            + text(&self.extra)
             + phone_numbers.sum::<usize>()
-            + extra.sum::<usize>()
     }
 }
 

@@ -243,7 +243,10 @@ impl Keeper {
         let measured = Measured::begin(metrics, kind);
         let asking = self.surroundings.transport.get(GETTOKEN, &query);
         let reply = asking.instrument(measured.span()).await;
-        let granted = reply.and_then(|reply| self.read(&reply, leave));
+        let granted = match reply {
+            Ok(reply) => self.read(reply, leave).await,
+            Err(fault) => Err(fault),
+        };
         let fault = granted.as_ref().err();
         measured.end(
             fault.map_or(Outcome::Ok, Fault::outcome),
@@ -253,10 +256,12 @@ impl Keeper {
     }
 
     /// What WeCom's answer says, about the token and about who may ask for the next.
-    fn read(&self, reply: &transport::Reply, leave: Leave) -> Result<AccessToken, Fault> {
-        let Some(errcode) = reply::errcode(&reply.object) else {
+    async fn read(&self, reply: transport::Reply, leave: Leave) -> Result<AccessToken, Fault> {
+        let transport::Reply { asked_at, body } = reply;
+        let object = body.read(|object| object).await?;
+        let Some(errcode) = reply::errcode(&object) else {
             leave.answered();
-            return state::granted(&reply.object, reply.asked_at, self.now());
+            return state::granted(&object, asked_at, self.now());
         };
         if Class::of(errcode) == Class::Rate {
             return Err(quota_spent(leave.refused()));

@@ -26,8 +26,8 @@ fn body(info: &Value, selector: &Selector) -> Value {
     view(meeting, reveal)
 }
 
-fn view(meeting: Meeting, reveal: Reveal) -> Value {
-    serde_json::from_slice(Views::of(meeting).text(reveal).bytes()).expect("JSON")
+fn view(mut meeting: Meeting, reveal: Reveal) -> Value {
+    serde_json::from_slice(Views::of(&mut meeting).text(reveal).bytes()).expect("JSON")
 }
 
 /// The body and `extra` of a meeting asked for by id.
