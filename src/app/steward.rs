@@ -65,7 +65,8 @@ impl Steward {
             }
             match self.reread().await {
                 Ok(()) => {
-                    keepers.abort_all();
+                    // Ended before their successors begin: they know none but the old secrets.
+                    keepers.shutdown().await;
                     keepers = self.wecom.token_keepers().collect();
                     complaint.clear();
                     tracing::info!("took the settings that were read again");
@@ -94,10 +95,11 @@ impl Steward {
             .map_err(|_| vec!["they could not be read".to_owned()])?
             .map_err(|faults| faults.iter().map(Fault::to_string).collect::<Complaint>())?;
         self.take(checked)
+            .await
             .map_err(|Flaw { key, why }| vec![format!("wecom.{key}: {why}")])
     }
 
-    fn take(&mut self, checked: Checked) -> Result<(), Flaw> {
+    async fn take(&mut self, checked: Checked) -> Result<(), Flaw> {
         let Checked {
             config,
             apps,
@@ -106,8 +108,12 @@ impl Steward {
             fingerprint,
         } = checked;
         self.wecom = self.wecom.succeeding(&config.wecom, apps)?;
-        self.meetings
-            .adjust(config.cache, super::load(&config), self.wecom.clone());
+        let (meetings, wecom) = (self.meetings.clone(), self.wecom.clone());
+        let (settings, load) = (config.cache, super::load(&config));
+        // What is kept may have to move, which takes a while.
+        let adjusting = tokio::task::spawn_blocking(move || meetings.adjust(settings, load, wecom));
+        // Fails only if it panics: then things stay as they are, and the hook has told it.
+        let _ = adjusting.await;
         let access = Access::new(roster, self.clock.clone());
         let access = access.carrying_over(&self.access.load());
         self.access.store(Arc::new(access));

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use wecom_meeting_proxy::config::Sources;
 use wecom_meeting_proxy::http::KeyDigest;
 use wecom_simulator::Api;
+use wecom_simulator::App;
 use wecom_simulator::DEFAULT_CORP_ID;
 use wecom_simulator::DEFAULT_SECRET;
 use wecom_simulator::Simulator;
@@ -243,4 +244,44 @@ async fn a_block_is_not_ended_by_other_settings() {
     house.advance(Duration::from_secs(59));
     assert_eq!(furnished.status_of("new").await, 503);
     assert_eq!(house.wecom.hits().get_info, 1);
+}
+
+/// Apps besides the first, each with its secret in the settings.
+fn apps(secret: &str) -> String {
+    let app = |name| {
+        format!(
+            "[[wecom.apps]]\nname = \"{name}\"\ncorp_id = \"{DEFAULT_CORP_ID}\"\nsecret = \"{secret}-{name}\"\n"
+        )
+    };
+    (0..8).map(app).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_secrets_of_several_apps_are_tried_at_once_and_the_old_ones_never_again() {
+    let furnished = Furnished::with(&apps("wrong")).await;
+    let house = &furnished.house;
+    for name in 0..8 {
+        let right = format!("right-{name}");
+        house.wecom.put_app(App::new(DEFAULT_CORP_ID, &right));
+    }
+    let standings = async |house: &House, sought: &str| {
+        let status = house.ask_operator("/status").await.json();
+        let apps = status["apps"].as_array().expect("apps").clone();
+        apps.iter().filter(|app| app["standing"] == sought).count()
+    };
+    let are_refused = async |house: &House| standings(house, "refused").await == 8;
+    house.until("they are refused", are_refused).await;
+    assert_eq!(house.wecom.hits().gettoken, 9);
+    // Something to move while they are tried.
+    for hundred in 0..20 {
+        let paths = (0..100).map(|number| format!("/meetings/none-{hundred}-{number}"));
+        house.get_at_once(paths).await;
+    }
+
+    furnished.rewrite(&format!("{}[cache]\nmax_bytes = \"64MiB\"", apps("right")));
+    house.bell.notify_one();
+
+    let are_served = async |house: &House| standings(house, "served").await == 9;
+    house.until("they are served", are_served).await;
+    assert_eq!(house.wecom.hits().gettoken, 17, "each new secret once");
 }

@@ -61,6 +61,8 @@ pub(super) struct Keeper {
     surroundings: Surroundings,
     state: Arc<watch::Sender<State>>,
     failures: Repeats<String>,
+    /// Whether the secret is another than the one with which the last token was asked for.
+    has_new_secret: bool,
 }
 
 /// What a keeper works with.
@@ -81,21 +83,21 @@ impl Keeper {
             surroundings,
             state: Arc::default(),
             failures: Repeats::default(),
+            has_new_secret: false,
         }
     }
 
-    /// The same, going on from what the one before knows of the token, if there is one. If the secret
-    /// is another by now, a person has acted.
+    /// The same, going on from what the one before knows of the token, if there is one.
     pub(super) fn succeeding(self, before: Option<&Self>) -> Self {
         let Some(before) = before else {
             return self;
         };
         let is_same = self.secret().expose_secret() == before.secret().expose_secret();
-        if !is_same {
-            before.state.send_modify(State::take_heart);
+        Self {
+            state: Arc::clone(&before.state),
+            has_new_secret: !is_same,
+            ..self
         }
-        let state = Arc::clone(&before.state);
-        Self { state, ..self }
     }
 
     /// The corp whose app it is.
@@ -153,8 +155,12 @@ impl Keeper {
     }
 
     /// Keeps the token until it is dropped: has one at once, renews it before it runs out, and asks
-    /// anew after a refusal or a failure, when the time for it has come.
+    /// anew after a refusal or a failure, when the time for it has come. If the secret is a new one, a
+    /// person has acted: then at once.
     pub(super) async fn keep(&self) {
+        if self.has_new_secret {
+            self.state.send_modify(State::take_heart);
+        }
         let mut state = self.state.subscribe();
         loop {
             let due = state.borrow_and_update().due();
