@@ -66,7 +66,7 @@ export const say = {
   requests: '每秒请求',
   requests_note: (number) => `打开本页以来 ${number} 次`,
   asked: '每秒向企业微信提问',
-  asked_note: (under_way, half) => `进行中 ${under_way}；半数在 ${half} 内答复`,
+  asked_note: (under_way, half) => `进行中 ${under_way}` + (half && `；半数在 ${half} 内答复`),
   callers_wait: '调用方等待',
   callers_wait_note: (p90, p99) => `中位数；90% 不超过 ${p90}，99% 不超过 ${p99}`,
 
@@ -152,12 +152,12 @@ export const say = {
 
   fault: (text) => FAULTS.reduce((said, [english, chinese]) => said.replace(english, chinese), text),
   todo: {
-    quota: '以本企业身份提问的各方（不止本服务）合计超出了企业微信的限额。找出还有谁在用；把 wecom.calls_per_minute 与 calls_per_hour 除以副本数。重启无济于事。',
+    quota: '以本企业身份提问的各方合计超出了企业微信的限额。找出还有谁在问；把 wecom.calls_per_minute 与 calls_per_hour 除以副本数。重启无济于事。',
     own_quota: '被问到的会议比平时多，或缓存太小、太短。限制问得太多的调用方，或调高 wecom.calls_per_minute、calls_per_hour。',
     concurrency: '本企业同时进行的提问太多。数量已减半，会自行恢复。若经常发生，调低 wecom.max_in_flight。',
-    secret: '密钥在企业微信后台换过而这里没换，或不属于本企业。放好正确的密钥；30 秒内会重读，发 SIGHUP 则立即重读。',
+    secret: '密钥在企业微信后台换过而这里没换，或不属于本企业。放好正确的密钥：30 秒内或收到 SIGHUP 时重读。',
     address: '我们的出口地址不在应用的企业可信IP中：在企业微信后台加上。无需重启。',
-    refused: '需要人处理：在企业微信的错误码表中查这个号码。应用缺少权限、被停用，或授权到期。',
+    refused: '需要人处理：在企业微信的错误码表中查这个号码。应用缺权限、被停用或授权到期。',
     distrusted: '中间有设备拆开了 TLS：把它的根证书放入 wecom.ca_file，或更新它的证书。检查本机时钟。',
     away: '企业微信或通往它的路（出口代理、DNS、防火墙）不通，或慢于 wecom.timeout。会自行恢复，无需重启。',
     garbled: '多半答复的不是企业微信，而是代理的网页；或 wecom.base_url 有误。',
@@ -215,7 +215,6 @@ export const say = {
     invalid_meeting_code: '这不是会议号（6 到 12 位数字）',
     invalid_query: '子会议的写法与会议 ID 相同',
     unknown_app: '没有这个应用',
-    cross_site: '请求来自别的网站',
   },
   no_answer: '服务没有应答',
 

@@ -19,8 +19,8 @@ const MINUTE_MS = 60_000;
 /** After a pause longer than this, a rate would be one of the pause. */
 const GAP_MS = 10_000;
 
-/** What was seen: the first look since the page was opened, those of the last minute, and the lines. */
-const seen = { first: null, recent: [], lines: { requests: [], questions: [] }, cured: new Set() };
+/** The first look since the page was opened, those of the last minute, the lines; who was answered when. */
+const seen = { first: null, recent: [], lines: { requests: [], questions: [] }, answered: new Map() };
 
 let paused = false;
 let timer = null;
@@ -42,27 +42,35 @@ async function ask() {
 /** Notes a look. Another start has counters of its own, which began at 0. */
 function note(look) {
   const last = seen.recent.at(-1);
-  if (last && last.status.started_at !== look.status.started_at) {
+  const apart = last ? look.at - last.at : 0;
+  const restarted = last && look.status.uptime_seconds + 2 < last.status.uptime_seconds + apart / 1000;
+  if (restarted) {
     seen.first = { ...look, total: [] };
+  }
+  if (restarted || apart > GAP_MS) {
     seen.recent = [];
-  } else if (last && look.at - last.at > GAP_MS) {
-    seen.recent = [];
+  } else if (last) {
+    noteAnswers(last, look);
   }
   seen.first ??= look;
-  cure(last, look);
   seen.recent = [...seen.recent.filter(({ at: when }) => look.at - when <= MINUTE_MS), look];
 }
 
-/** A fault that was there at the last look is over if the same API has answered since. */
-function cure(last, look) {
-  for (const { app, last_fault: fault } of last ? look.status.apps : []) {
-    const before = last.status.apps.find((other) => other.app === app)?.last_fault;
-    const grown = growth(look.total, last.total);
-    const answered = sum(grown, 'wecom_proxy_wecom_requests_total', { app, api: fault?.api, outcome: ['ok', 'absent'] });
-    if (fault && before?.at === fault.at && answered > 0) {
-      seen.cured.add(`${app} ${fault.at}`);
+/** Notes which APIs have answered which apps since the last look. */
+function noteAnswers(last, look) {
+  const grown = growth(look.total, last.total);
+  for (const { app } of look.status.apps) {
+    for (const api of ['get_info', 'gettoken']) {
+      if (sum(grown, 'wecom_proxy_wecom_requests_total', { app, api, outcome: ['ok', 'absent'] }) > 0) {
+        seen.answered.set(`${app} ${api}`, last.at);
+      }
     }
   }
+}
+
+/** Whether the same API has answered since. */
+function isOver(look, app, { api, age_seconds: age }) {
+  return look.at - 1000 * age <= (seen.answered.get(`${app} ${api}`) ?? -Infinity);
 }
 
 /** What was counted since that long ago, and in how many seconds. */
@@ -85,7 +93,7 @@ function draw(look) {
 function showAll(look) {
   const recent = counted(look, RATE_MS);
   const window = growth(look.total, seen.first.total);
-  const found = diagnosis.matters({ status: look.status, minute: counted(look, MINUTE_MS).samples, cured: seen.cured });
+  const found = diagnosis.matters({ status: look.status, minute: counted(look, MINUTE_MS).samples, isOver: (app, fault) => isOver(look, app, fault) });
   figures.head(look, paused ? 'paused' : 'live');
   figures.matters(found);
   figures.announce(found);
@@ -102,19 +110,22 @@ async function watch() {
     return;
   }
   looking = true;
-  try {
-    const look = await ask();
+  const look = await ask().catch(() => null);
+  looking = false;
+  if (look) {
     note(look);
     draw(look);
     showAll(look);
-  } catch {
-    const found = diagnosis.noContact(seen.recent.at(-1)?.wall ?? Date.now());
-    figures.watch('lost');
-    figures.matters(found);
-    figures.announce(found);
-  } finally {
-    looking = false;
+  } else {
+    showNobody();
   }
+}
+
+function showNobody() {
+  const found = diagnosis.noContact(seen.recent.at(-1)?.wall ?? Date.now());
+  figures.watch('lost');
+  figures.matters(found);
+  figures.announce(found);
 }
 
 /** Looks again and again, one look at a time. */
@@ -123,9 +134,12 @@ async function keepWatching() {
   if (paused || document.hidden) {
     return;
   }
-  await watch();
-  clearTimeout(timer);
-  timer = setTimeout(keepWatching, EVERY_MS);
+  try {
+    await watch();
+  } finally {
+    clearTimeout(timer);
+    timer = setTimeout(keepWatching, EVERY_MS);
+  }
 }
 
 figures.still();

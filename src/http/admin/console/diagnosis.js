@@ -41,14 +41,14 @@ function remedy({ fault, wecom_errcode: errcode }) {
 }
 
 /**
- * What is the matter. `cured` tells of which faults it is known that they are over, `minute` what was
+ * What is the matter. `isOver` tells of an app's fault whether it is known to be over, `minute` what was
  * counted in the last minute. Each matter has a text that stays as it is while it lasts (`key`), what
  * changes by the second (`ticking`), and what to do.
  */
-export function matters({ status, minute, cured }) {
+export function matters({ status, minute, isOver }) {
   return [
     ...readiness(status),
-    ...grouped(status.apps.flatMap((app) => atWecom(app, cured))),
+    ...grouped(status.apps.flatMap((app) => atWecom(app, isOver))),
     ...harm(minute),
   ];
 }
@@ -74,8 +74,8 @@ function harm(minute) {
 }
 
 /** What stands between one app and WeCom. `key` is still to be told whose it is. */
-function atWecom(app, cured) {
-  return [...closed(app), ...lastFault(app, cured), ...low(app), ...line(app)].map((matter) => ({ ...matter, app: app.app }));
+function atWecom(app, isOver) {
+  return [...closed(app), ...lastFault(app, isOver), ...low(app), ...line(app)].map((matter) => ({ ...matter, app: app.app }));
 }
 
 function closed({ breaker }) {
@@ -90,14 +90,14 @@ function closed({ breaker }) {
     look: 'bad',
     tell: (who) => say.blocked(who, say.fault(breaker.because)),
     ticking: say.blocked_for(span(breaker.for_seconds)),
-    todo: `${remedy(fault)} ${say.blocked_then}`,
+    todo: remedy(fault) + say.blocked_then,
   }];
 }
 
 /** The last fault, while it may last, and unless it is already told why nothing is asked. */
-function lastFault({ app, breaker, last_fault: fault }, cured) {
+function lastFault({ app, breaker, last_fault: fault }, isOver) {
   const told = !fault || breaker.because === fault.fault;
-  if (told || fault.age_seconds > FAULT_COUNTS_S || cured.has(`${app} ${fault.at}`)) {
+  if (told || fault.age_seconds > FAULT_COUNTS_S || isOver(app, fault)) {
     return [];
   }
   return [{

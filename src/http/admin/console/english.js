@@ -47,7 +47,7 @@ export const say = {
   requests: 'Requests a second',
   requests_note: (number) => `${number} since this page was opened`,
   asked: 'Questions to WeCom a second',
-  asked_note: (under_way, half) => `${under_way} under way; half are answered within ${half}`,
+  asked_note: (under_way, half) => `${under_way} under way` + (half && `; half are answered within ${half}`),
   callers_wait: 'Callers wait',
   callers_wait_note: (p90, p99) => `half of them; 90% up to ${p90}, 99% up to ${p99}`,
 
@@ -119,7 +119,7 @@ export const say = {
   blocked: (who, fault) => `${who}: ${fault}. WeCom is not asked`,
   blocked_for: (wait) => ` for ${wait} more`,
   failed_since: (ago) => `, ${ago}`,
-  blocked_then: 'What is kept is served on; who finds nothing is told to come again.',
+  blocked_then: ' What is kept is served on; who finds nothing is told to come again.',
   probing: (who) => `${who}: one question is under way, to see whether WeCom may be asked again.`,
   failed: (who, fault, api) => `${who}: ${fault}, at ${api}`,
   quota_low: (who, left, limit, per) => `${who}: ${left} of ${limit} questions ${per} are left`,

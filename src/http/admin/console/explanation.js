@@ -12,36 +12,38 @@ export function listen() {
   });
 }
 
+/** How often it was asked. Only the last answer is of interest, whichever comes last. */
+let turns = 0;
+
 async function explain() {
-  const asked = new FormData(at('lookup'));
-  const name = { by: asked.get('by'), text: asked.get('name').trim(), app: asked.get('app') };
-  offer(null);
-  show(at('explanation'), await told(name, asked.get('occurrence').trim()));
+  turns += 1;
+  const turn = turns;
+  const form = new FormData(at('lookup'));
+  const name = { by: form.get('by'), text: form.get('name').trim(), app: form.get('app') };
+  const { answers, complaint } = await ask(name, form.get('occurrence').trim());
+  if (turn !== turns) {
+    return;
+  }
+  offer(answers ? name : null, explain);
+  const when = element('p', { class: 'note' }, say.told_at(moment(Date.now())));
+  const refused = element('p', { class: 'matter bad' }, say.not_explained(complaint));
+  show(at('explanation'), answers ? [...answers.map(article), when] : refused);
 }
 
-/** What there is to tell. Where there is something, it may be purged. */
-async function told(name, occurrence) {
-  const query = new URLSearchParams();
-  if (name.app) {
-    query.set('app', name.app);
-  }
-  if (occurrence) {
-    query.set('sub_meeting_id', occurrence);
-  }
+/** What there is to tell of a name, or why there is nothing. */
+async function ask(name, occurrence) {
+  const query = new URLSearchParams({
+    ...(name.app ? { app: name.app } : {}),
+    ...(occurrence ? { sub_meeting_id: occurrence } : {}),
+  });
   try {
     const answer = await fetch(`explain/${path(name)}?${query}`);
-    const body = await answer.json();
-    if (!answer.ok) {
-      return [complaint(say.problems[body.code] ?? body.detail)];
-    }
-    offer(name, explain);
-    return [...body.answers.map(article), element('p', { class: 'note' }, say.told_at(moment(Date.now())))];
+    const { answers, code, detail } = await answer.json();
+    return { answers, complaint: say.problems[code] ?? detail };
   } catch {
-    return [complaint(say.no_answer)];
+    return { complaint: say.no_answer };
   }
 }
-
-const complaint = (detail) => element('p', { class: 'matter bad' }, say.not_explained(detail));
 
 /** All there is to say of a name as one app. */
 function article(answer) {

@@ -40,7 +40,7 @@ export function matters(found) {
     element(
       'li',
       { class: `matter ${look}` },
-      element('strong', {}, key, ticking ? element('span', { class: 'ticking' }, ticking) : null),
+      element('strong', {}, key, ticking ?? null),
       todo ? element('p', {}, todo) : null,
     );
   const well = element('li', { class: 'matter good' }, element('strong', {}, say.all_well));
@@ -49,15 +49,15 @@ export function matters(found) {
 
 export function tiles({ total, window, rates, lines }) {
   const wait = (share) => took(quantile(share, window, REQUEST_SECONDS, MEETINGS));
-  const half = took(quantile(0.5, window, QUESTION_SECONDS, { api: 'get_info' }));
+  const half = quantile(0.5, window, QUESTION_SECONDS, { api: 'get_info' });
   const underWay = count(sum(total, 'wecom_proxy_wecom_in_flight'));
-  const lookups = sum(total, LOOKUPS);
+  const median = wait(0.5);
   show(
     at('tiles'),
-    tile('hit-ratio', say.hit_ratio, percent(hitRatio(window)), say.hit_total(percent(hitRatio(total)), count(lookups)), bar(hitRatio(window) ?? 0, say.hit_ratio)),
+    tile('hit-ratio', say.hit_ratio, percent(hitRatio(window)), say.hit_total(percent(hitRatio(total)), count(sum(total, LOOKUPS))), bar(hitRatio(window) ?? 0, say.hit_ratio)),
     tile('request-rate', say.requests, rate(rates.requests), say.requests_note(count(sum(window, REQUESTS))), sparkline(lines.requests, LINE_MOMENTS)),
-    tile('question-rate', say.asked, rate(rates.questions), say.asked_note(underWay, half), sparkline(lines.questions, LINE_MOMENTS)),
-    tile('wait', say.callers_wait, wait(0.5), say.callers_wait_note(wait(0.9), wait(0.99))),
+    tile('question-rate', say.asked, rate(rates.questions), say.asked_note(underWay, half ? took(half) : ''), sparkline(lines.questions, LINE_MOMENTS)),
+    tile('wait', say.callers_wait, median, median === NOTHING ? say.nothing_yet : say.callers_wait_note(wait(0.9), wait(0.99))),
   );
 }
 

@@ -2,7 +2,7 @@
 // style sheet alone: the page's policy forbids both to be otherwise.
 
 const SVG = 'http://www.w3.org/2000/svg';
-const DRAWN = ['svg', 'rect', 'polyline', 'path'];
+const DRAWN = ['svg', 'rect', 'polyline'];
 
 export const at = (id) => document.getElementById(id);
 
@@ -33,14 +33,10 @@ function mend(place, wanted) {
     if (!old) {
       place.append(node);
     } else if (!old.isEqualNode(node)) {
-      alike(old, node) ? mendOne(old, node) : old.replaceWith(node);
+      old.nodeName === node.nodeName ? mendOne(old, node) : old.replaceWith(node);
     }
   });
   present.slice(wanted.length).forEach((old) => old.remove());
-}
-
-function alike(old, node) {
-  return old.nodeType === node.nodeType && old.nodeName === node.nodeName;
 }
 
 function mendOne(old, node) {
@@ -61,12 +57,12 @@ function mendOne(old, node) {
 
 /** A bar that is full to that share. `words` say it to who does not see it. */
 export function bar(share, words, look = '') {
-  const full = Math.round(1000 * Math.min(1, Math.max(0, share))) / 10;
+  const full = 100 * Math.min(1, Math.max(0, share));
   return element(
     'svg',
     { class: `bar ${look}`, role: 'img', 'aria-label': words },
-    element('rect', { class: 'whole', width: '100%', height: '100%' }),
-    element('rect', { class: 'part', width: `${full}%`, height: '100%' }),
+    rect('whole', 0, 100),
+    rect('part', 0, full),
   );
 }
 
@@ -76,12 +72,17 @@ export function stack(parts) {
   const rects = parts.map(({ share, look }) => {
     const x = begun;
     begun += 100 * share;
-    return element('rect', { class: look, x: `${x.toFixed(2)}%`, width: `${(100 * share).toFixed(2)}%`, height: '100%' });
+    return rect(look, x, 100 * share);
   });
-  return element('svg', { class: 'bar stack', 'aria-hidden': 'true' }, element('rect', { class: 'whole', width: '100%', height: '100%' }), rects);
+  return element('svg', { class: 'bar stack', 'aria-hidden': 'true' }, rect('whole', 0, 100), rects);
 }
 
-/** How something went, as a line; the newest at the right. The figure beside it tells the rest. */
+/** A part of a bar, in hundredths of it. */
+function rect(look, x, width) {
+  return element('rect', { class: look, x: `${x.toFixed(2)}%`, width: `${width.toFixed(2)}%`, height: '100%' });
+}
+
+/** How something went, as a line; the newest at the right. */
 export function sparkline(values, length) {
   const most = Math.max(...values, 1e-9);
   const x = (index) => (100 * (length - values.length + index)) / (length - 1);

@@ -3,8 +3,7 @@
 export const language = navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en';
 const locale = language === 'zh' ? 'zh-CN' : 'en-GB';
 
-const numbers = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
-const tenths = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const numbers = new Intl.NumberFormat(locale, { maximumFractionDigits: 1 });
 const percents = new Intl.NumberFormat(locale, { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const rough = new Intl.NumberFormat(locale, { maximumSignificantDigits: 2 });
 const precise = new Intl.NumberFormat(locale, { maximumSignificantDigits: 3 });
@@ -19,7 +18,7 @@ export const NOTHING = '–';
 
 export const count = (value) => numbers.format(value);
 export const percent = (share) => (share === null ? NOTHING : percents.format(share));
-export const rate = (value) => (value === null ? NOTHING : value < 100 ? tenths.format(value) : numbers.format(value));
+export const rate = (value) => (value === null ? NOTHING : numbers.format(value));
 
 /** How long something took, with as many digits as an estimate deserves. */
 export function took(estimate) {
