@@ -33,7 +33,15 @@ const entries = async () => (await (await fetch(`${CONSOLE}status`)).json()).cac
 
 const browser = await chromium.launch({
   executablePath: '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
 });
 
 /** What no page may do: complain, break its policy, or ask anybody else. Noted as it happens. */
@@ -123,7 +131,14 @@ await holds('figures move when callers ask', async () => {
 await holds('a look-up tells in sentences what is kept, by id and by number', async () => {
   await lookUp(page, 'id', PLANNING);
   const byId = await text(page, '#explanation', /is served what is kept/);
-  for (const told of [/A meeting is kept/, /WeCom was asked \d+ s ago/, /It is fresh until/, /its status \(cache\.fresh_for\)/, /number 912384056/, /KiB in memory/]) {
+  for (const told of [
+    /A meeting is kept/,
+    /WeCom was asked \d+ s ago/,
+    /It is fresh until/,
+    /its status \(cache\.fresh_for\)/,
+    /number 912384056/,
+    /KiB in memory/,
+  ]) {
     assert.match(byId, told);
   }
   assert.doesNotMatch(byId, /Quarterly/, 'a title is nobody’s business here');
@@ -188,7 +203,10 @@ await holds('everything can be purged, softly and for good', async () => {
 await holds('a page of another site purges nothing', async () => {
   await ask(`/meetings/${PLANNING}`);
   const kept = await entries();
-  const elsewhere = createServer((_, answer) => answer.setHeader('content-type', 'text/html').end('<!doctype html><title>elsewhere</title>'));
+  const elsewhere = createServer((_, answer) => {
+    answer.setHeader('content-type', 'text/html');
+    answer.end('<!doctype html><title>elsewhere</title>');
+  });
   const [host, port] = ELSEWHERE.split(':');
   await new Promise((listening) => elsewhere.listen(Number(port), host, listening));
   const context = await browser.newContext();
@@ -236,7 +254,8 @@ await holds('it is Chinese where the browser is, and has the same words', async 
   await lookUp(chinese, 'id', PLANNING);
   await text(chinese, '#explanation', /缓存了一个会议/);
   const shapes = await chinese.evaluate(async () => {
-    const shape = (word) => (typeof word === 'object' && !Array.isArray(word) ? Object.fromEntries(Object.entries(word).map(([name, inner]) => [name, shape(inner)])) : typeof word);
+    const inner = (words) => Object.entries(words).map(([name, word]) => [name, shape(word)]);
+    const shape = (word) => (typeof word === 'object' ? Object.fromEntries(inner(word)) : typeof word);
     const words = await Promise.all(['chinese', 'english'].map((language) => import(`/console/${language}.js`)));
     return words.map(({ say }) => JSON.stringify({ ...shape(say), problems: null, reasons: null }));
   });
@@ -306,7 +325,11 @@ await holds('it tells that WeCom’s quota is spent, and counts the seconds', as
   const seconds = (text) => Number(/for (\d+) s more/.exec(text)[1]);
   assert.ok(seconds(told) > 45 && seconds(told) <= 60, told);
   await text(page, '#apps', /not asked for \d+ s more/);
-  await page.waitForFunction((before) => Number(/for (\d+) s more/.exec(document.querySelector('#matters').textContent)?.[1]) < before, seconds(told));
+  const fewer = (before) => {
+    const [, left] = /for (\d+) s more/.exec(document.querySelector('#matters').textContent) ?? [];
+    return Number(left) < before;
+  };
+  await page.waitForFunction(fewer, seconds(told));
   await lookUp(page, 'id', 'forty-five');
   await text(page, '#explanation', /fails at once: WeCom.s quota is spent/);
   await text(chinese, '#matters', /企业微信的调用限额已用完 \(错误码 45009\)/);

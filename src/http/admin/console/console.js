@@ -35,8 +35,9 @@ async function ask() {
     }
     return answer;
   };
-  const [status, metrics] = await Promise.all([get('status').then((answer) => answer.json()), get('metrics').then((answer) => answer.text())]);
-  return { at: performance.now(), wall: Date.now(), status, total: samples(metrics) };
+  const [status, metrics] = await Promise.all([get('status'), get('metrics')]);
+  const total = samples(await metrics.text());
+  return { at: performance.now(), wall: Date.now(), status: await status.json(), total };
 }
 
 /** Notes a look. Another start has counters of its own, which began at 0. */
@@ -81,7 +82,8 @@ function counted(look, milliseconds) {
 
 function rates({ samples: grown, seconds }) {
   const { requests, questions } = figures.counted(grown);
-  return seconds > 0 ? { requests: requests / seconds, questions: questions / seconds } : { requests: null, questions: null };
+  const rate = (number) => (seconds > 0 ? number / seconds : null);
+  return { requests: rate(requests), questions: rate(questions) };
 }
 
 function draw(look) {
@@ -93,7 +95,11 @@ function draw(look) {
 function showAll(look) {
   const recent = counted(look, RATE_MS);
   const window = growth(look.total, seen.first.total);
-  const found = diagnosis.matters({ status: look.status, minute: counted(look, MINUTE_MS).samples, isOver: (app, fault) => isOver(look, app, fault) });
+  const found = diagnosis.matters({
+    status: look.status,
+    minute: counted(look, MINUTE_MS).samples,
+    isOver: (app, fault) => isOver(look, app, fault),
+  });
   figures.head(look, paused ? 'paused' : 'live');
   figures.matters(found);
   figures.announce(found);

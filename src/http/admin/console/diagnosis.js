@@ -121,8 +121,8 @@ function low({ quota }) {
 
 function line({ questions }) {
   const { waiting, window } = questions;
-  const crowded = { look: 'warn', sign: 'crowded', tell: (who) => say.crowded(who, count(waiting), count(window)), todo: say.todo.crowded };
-  return waiting > 0 ? [crowded] : [];
+  const tell = (who) => say.crowded(who, count(waiting), count(window));
+  return waiting > 0 ? [{ look: 'warn', sign: 'crowded', tell, todo: say.todo.crowded }] : [];
 }
 
 /** What is the same for several apps, as it is of their corp, is told once. */

@@ -79,12 +79,13 @@ function sentences({ kept, last_fault: fault, flight }) {
 
 function ofKept(kept) {
   const meeting = kept.what === 'meeting';
+  const status = say.statuses[kept.status] ?? say.no_status;
   return [
-    meeting ? say.kept_meeting(kept.meeting_id, say.statuses[kept.status] ?? say.no_status) : say.kept_absence(kept.wecom_errcode),
-    say.asked_at(span(kept.age_seconds), moment(Date.parse(kept.asked_at))),
+    meeting ? say.kept_meeting(kept.meeting_id, status) : say.kept_absence(kept.wecom_errcode),
+    say.asked_at(span(kept.age_seconds), moment(kept.asked_at)),
     freshness(kept),
     ...(kept.because.purged ? [say.made_stale] : []),
-    say.windows(moment(Date.parse(kept.stale_while_revalidate_until)), moment(Date.parse(kept.stale_if_error_until))),
+    say.windows(moment(kept.stale_while_revalidate_until), moment(kept.stale_if_error_until)),
     ...(kept.aliases.length > 0 ? [say.aliases(say.list(kept.aliases.map(alias)))] : []),
     ...(meeting ? [say.takes(bytes(kept.bytes), views(kept.views))] : []),
   ];
@@ -93,7 +94,7 @@ function ofKept(kept) {
 /** What is left is reckoned by the service's clock, not by this browser's. */
 function freshness(kept) {
   const { is_fresh: fresh, age_seconds: age, lifetime_seconds: lifetime, because } = kept;
-  const when = moment(Date.parse(kept.fresh_until));
+  const when = moment(kept.fresh_until);
   const tell = fresh ? say.fresh_until : say.stale_since;
   return tell(when, span(Math.abs(lifetime - age)), span(lifetime), say.rules[because.rule] ?? because.rule);
 }
@@ -114,5 +115,5 @@ function views(made) {
 }
 
 function ofFault({ fault, is_in_force: holds, remembered_until: until }) {
-  return holds ? say.fault_kept(say.fault(fault), moment(Date.parse(until))) : say.fault_past(say.fault(fault));
+  return holds ? say.fault_kept(say.fault(fault), moment(until)) : say.fault_past(say.fault(fault));
 }

@@ -52,17 +52,30 @@ export function tiles({ total, window, rates, lines }) {
   const half = quantile(0.5, window, QUESTION_SECONDS, { api: 'get_info' });
   const underWay = count(sum(total, 'wecom_proxy_wecom_in_flight'));
   const median = wait(0.5);
+  const hits = hitRatio(window);
+  const ofAll = say.hit_total(percent(hitRatio(total)), count(sum(total, LOOKUPS)));
+  const asked = say.requests_note(count(sum(window, REQUESTS)));
+  const answered = say.asked_note(underWay, half ? took(half) : '');
+  const slower = median === NOTHING ? say.nothing_yet : say.callers_wait_note(wait(0.9), wait(0.99));
+  const line = (values) => sparkline(values, LINE_MOMENTS);
   show(
     at('tiles'),
-    tile('hit-ratio', say.hit_ratio, percent(hitRatio(window)), say.hit_total(percent(hitRatio(total)), count(sum(total, LOOKUPS))), bar(hitRatio(window) ?? 0, say.hit_ratio)),
-    tile('request-rate', say.requests, rate(rates.requests), say.requests_note(count(sum(window, REQUESTS))), sparkline(lines.requests, LINE_MOMENTS)),
-    tile('question-rate', say.asked, rate(rates.questions), say.asked_note(underWay, half ? took(half) : ''), sparkline(lines.questions, LINE_MOMENTS)),
-    tile('wait', say.callers_wait, median, median === NOTHING ? say.nothing_yet : say.callers_wait_note(wait(0.9), wait(0.99))),
+    tile('hit-ratio', say.hit_ratio, percent(hits), ofAll, bar(hits ?? 0, say.hit_ratio)),
+    tile('request-rate', say.requests, rate(rates.requests), asked, line(lines.requests)),
+    tile('question-rate', say.asked, rate(rates.questions), answered, line(lines.questions)),
+    tile('wait', say.callers_wait, median, slower, null),
   );
 }
 
-function tile(id, title, figure, note, drawing = null) {
-  return element('article', { class: 'card tile', id }, element('h3', {}, title), element('p', { class: 'figure' }, figure), element('p', { class: 'note' }, note), drawing);
+function tile(id, title, figure, note, drawing) {
+  return element(
+    'article',
+    { class: 'card tile', id },
+    element('h3', {}, title),
+    element('p', { class: 'figure' }, figure),
+    element('p', { class: 'note' }, note),
+    drawing,
+  );
 }
 
 function hitRatio(samples) {
@@ -77,23 +90,32 @@ export function apps({ status }) {
 }
 
 function app({ app: name, standing, token, breaker, quota, questions, last_fault: fault }) {
-  const left = ({ left, limit }) => say.left(count(left), count(limit));
-  const remaining = (title, told) => [title, left(told), bar(told.left / told.limit, left(told), told.left < 0.1 * told.limit ? 'low' : '')];
-  const life = token && token.expires_in_seconds / Math.max(1, token.age_seconds + token.expires_in_seconds);
+  const { under_way: underWay, waiting, window, window_max: most } = questions;
   return element(
     'article',
     { class: 'card app' },
     element('h3', {}, name, badge(standing, breaker)),
     terms([
-      [say.under_way, say.window(count(questions.under_way), count(questions.window), count(questions.window_max)), bar(questions.under_way / questions.window, say.under_way)],
-      remaining(say.minute, quota.minute),
-      [say.waiting, count(questions.waiting)],
-      remaining(say.hour, quota.hour),
-      [say.token, ...(token ? [say.token_told(span(token.age_seconds), span(token.expires_in_seconds)), bar(life, say.token)] : [say.no_token])],
-      [say.last_fault, fault ? say.fault_told(say.fault(fault.fault), fault.api, say.ago(span(fault.age_seconds))) : say.no_fault],
+      [say.under_way, say.window(underWay, window, most), bar(underWay / window, say.under_way)],
+      [say.minute, ...left(quota.minute)],
+      [say.waiting, count(waiting)],
+      [say.hour, ...left(quota.hour)],
+      [say.token, ...(token ? life(token) : [say.no_token])],
+      [say.last_fault, fault ? failed(fault) : say.no_fault],
     ]),
   );
 }
+
+function left({ left: number, limit }) {
+  const told = say.left(count(number), count(limit));
+  return [told, bar(number / limit, told, number < 0.1 * limit ? 'low' : '')];
+}
+
+function life({ age_seconds: age, expires_in_seconds: rest }) {
+  return [say.token_told(span(age), span(rest)), bar(rest / Math.max(1, age + rest), say.token)];
+}
+
+const failed = ({ fault, api, age_seconds: age }) => say.fault_told(say.fault(fault), api, say.ago(span(age)));
 
 /** In a word, how it stands with WeCom. */
 function badge(standing, { state, for_seconds: wait }) {
@@ -148,7 +170,8 @@ function outcomes(samples, recent) {
   for (const api of ['get_info', 'gettoken']) {
     for (const outcome of Object.keys(say.outcome_names)) {
       const number = sum(samples, QUESTIONS, { api, outcome });
-      const name = element('span', { class: `key ${['ok', 'absent'].includes(outcome) ? 'fine' : 'error'}` }, say.outcome_names[outcome]);
+      const look = ['ok', 'absent'].includes(outcome) ? 'fine' : 'error';
+      const name = element('span', { class: `key ${look}` }, say.outcome_names[outcome]);
       const second = recent.seconds > 0 ? sum(recent.samples, QUESTIONS, { api, outcome }) / recent.seconds : null;
       if (number > 0) {
         rows.push([name, say[api], count(number), rate(second)]);
@@ -156,7 +179,8 @@ function outcomes(samples, recent) {
     }
   }
   const head = [say.outcome, say.of, say.times, say.a_second];
-  show(at('outcomes'), rows.length > 0 ? table(say.outcomes, head, rows) : element('p', { class: 'note' }, say.nothing_yet));
+  const nothing = element('p', { class: 'note' }, say.nothing_yet);
+  show(at('outcomes'), rows.length > 0 ? table(say.outcomes, head, rows) : nothing);
 }
 
 export function memory({ status, total }) {

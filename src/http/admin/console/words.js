@@ -50,8 +50,8 @@ export function span(seconds) {
 }
 
 /** A time of the clock, here; with its day, if that is another. */
-export function moment(milliseconds) {
-  const time = new Date(milliseconds);
+export function moment(told) {
+  const time = new Date(told);
   const today = time.toDateString() === new Date().toDateString();
   return today ? clock.format(time) : `${calendar.format(time)} ${clock.format(time)}`;
 }
