@@ -284,7 +284,7 @@ await holds('it tells that our address is not trusted, and what to do', async ()
   await trouble({ kind: 'errcode', errcode: 60020 });
   await ask('/meetings/sixty');
   await text(page, '#matters', /WeCom refuses us \(errcode 60020\).*企业可信IP/);
-  await text(page, '#matters', /callers got no answer/);
+  await text(page, '#matters', /requests got no answer/);
   await text(chinese, '#matters', /企业微信拒绝了我们 \(错误码 60020\)/);
   await picture(page, '60020');
 });

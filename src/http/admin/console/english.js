@@ -126,7 +126,7 @@ export const say = {
   per_minute: 'a minute',
   per_hour: 'an hour',
   crowded: (who, waiting, window) => `${who}: ${waiting} questions wait for their turn, as ${window} are under way`,
-  unserved: (errors, all) => `In the last minute ${errors} of ${all} callers got no answer`,
+  unserved: (errors, all) => `In the last minute ${errors} of ${all} requests got no answer`,
   turned_away: (number) => `In the last minute ${number} requests were turned away, as we could carry no more`,
 
   // Faults, and what to do. (The service says them in English.)
