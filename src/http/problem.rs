@@ -75,6 +75,7 @@ macro_rules! kinds {
 kinds! {
     AppNotAllowed = "app_not_allowed", FORBIDDEN, "Your key does not cover this app";
     BadRequest = "bad_request", BAD_REQUEST, "The request is not taken as it stands";
+    CrossSite = "cross_site", FORBIDDEN, "A page of another site changes nothing here";
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's head is too large";
     Internal = "internal", INTERNAL_SERVER_ERROR, "A fault of ours";
     InvalidMeetingCode = "invalid_meeting_code", BAD_REQUEST, "Not a meeting code";

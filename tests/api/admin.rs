@@ -28,7 +28,7 @@ async fn it_is_alive_whatever_becomes_of_wecom() {
     assert_eq!(house.ask_operator("/livez").await.status, 200);
     assert_eq!(ready(&house).await, 503);
     assert_eq!(
-        house.ask_operator("/").await.outcome(),
+        house.ask_operator("/nowhere").await.outcome(),
         (404, "no_such_route".to_owned())
     );
 }

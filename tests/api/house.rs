@@ -216,8 +216,17 @@ impl House {
         send(&self.client, self.operators, Method::GET, path, headers).await
     }
 
+    pub(crate) async fn order_operator(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Reply {
+        send(&self.client, self.operators, method, path, headers).await
+    }
+
     pub(crate) async fn purge(&self, path: &str) -> Reply {
-        send(&self.client, self.operators, Method::DELETE, path, &[]).await
+        self.order_operator(Method::DELETE, path, &[]).await
     }
 
     /// A request under way, that needs no house any more.

@@ -17,6 +17,8 @@ mod certificates;
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
+mod console;
+#[cfg(test)]
 mod crowding;
 #[cfg(test)]
 mod explaining;

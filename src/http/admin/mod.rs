@@ -2,19 +2,24 @@
 //!
 //! ```text
 //! mod       probes and numbers, for machines
+//!   site      nothing is changed for a page of another site
 //!   status    how it stands, for people
 //!   explain   what is kept under a name, and why
 //!   purge     let it forget
+//!   console   all of it on one page
 //! ```
 
+mod console;
 mod explain;
 mod purge;
+mod site;
 mod status;
 
 use std::time::Instant;
 
 use axum::Router;
 use axum::extract::State;
+use axum::middleware;
 use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::routing::MethodFilter;
@@ -95,7 +100,7 @@ impl Office {
 }
 
 /// What an operator is told who takes another.
-const ROUTES: &str = "the routes are /livez, /readyz, /metrics, /status, \
+const ROUTES: &str = "the routes are /, /livez, /readyz, /metrics, /status, \
                       /explain/meetings/{meeting_id}, /explain/meetings/by-code/{meeting_code}, \
                       /cache, /cache/meetings/{meeting_id} and \
                       /cache/meetings/by-code/{meeting_code}";
@@ -109,7 +114,7 @@ pub(super) fn routes(office: Office) -> Router {
     let purges = |handler: MethodRouter<Office>| {
         handler.fallback(async || Problem::method_not_allowed("DELETE"))
     };
-    Router::new()
+    let router = Router::new()
         .route("/livez", reads(on(get, livez)))
         .route("/readyz", reads(on(get, readyz)))
         .route("/metrics", reads(on(get, metrics)))
@@ -127,8 +132,13 @@ pub(super) fn routes(office: Office) -> Router {
         .route(
             "/cache/meetings/by-code/{meeting_code}",
             purges(delete(purge::by_code)),
-        )
+        );
+    let router = console::ASSETS.into_iter().fold(router, |router, asset| {
+        router.route(asset.path, reads(on(get, async move || asset)))
+    });
+    router
         .fallback(async || Problem::no_such_route(ROUTES))
+        .layer(middleware::from_fn(site::guard))
         .with_state(office)
 }
 
