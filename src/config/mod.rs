@@ -143,6 +143,12 @@ impl Sources {
         default.exists().then_some((default, None))
     }
 
+    /// The file to look at: the one that is read, or that would be if it were there.
+    fn watched_file(&self) -> PathBuf {
+        let file = self.file().map(|(file, _)| file);
+        file.unwrap_or_else(|| PathBuf::from(DEFAULT_FILE))
+    }
+
     /// What the file says.
     fn ground(&self) -> Result<Tree, Vec<Fault>> {
         let Some((file, place)) = self.file() else {
@@ -310,7 +316,7 @@ impl Checked {
             wecom,
             ..
         } = &self.config;
-        let mut files: Vec<_> = sources.file().map(|(file, _)| file).into_iter().collect();
+        let mut files = vec![sources.watched_file()];
         files.extend(server.tls.iter().flat_map(http::TlsSettings::files));
         files.extend(access.files());
         files.extend(wecom.files());

@@ -54,20 +54,22 @@ impl Corp {
         }
     }
 
-    /// The same, going on from what the one before has used up and been told, if there is one. A
-    /// limit that has changed begins anew.
+    /// The same, going on from what the one before has used up and been told, if there is one.
     pub(super) fn succeeding(self, before: Option<&Self>) -> Self {
         let Some(before) = before else {
             return self;
         };
-        let quota = Arc::clone(&before.quota);
+        let quota = Some(Arc::clone(&before.quota));
+        let quota = quota.filter(|quota| quota.allows_as_much_as(&self.quota));
+        let quota = quota.unwrap_or_else(|| {
+            self.quota.carry_over(&before.quota);
+            self.quota
+        });
         let window = Arc::clone(&before.window);
         Self {
             get_info: Arc::clone(&before.get_info),
             gettoken: Arc::clone(&before.gettoken),
-            quota: Some(quota)
-                .filter(|quota| quota.allows_as_much_as(&self.quota))
-                .unwrap_or(self.quota),
+            quota,
             window: Some(window)
                 .filter(|window| window.is_as_wide_as(&self.window))
                 .unwrap_or(self.window),

@@ -182,6 +182,21 @@ impl Fault {
         }
     }
 
+    /// Whether it says that WeCom serves nobody, or not us; and not only that one question was odd.
+    pub(super) fn is_of_wecom_as_a_whole(&self) -> bool {
+        match self {
+            Self::RateLimited { .. }
+            | Self::Refused { .. }
+            | Self::TimedOut
+            | Self::Unavailable { .. } => true,
+            Self::Crowded
+            | Self::Garbled(_)
+            | Self::NoSuchApp
+            | Self::Rejected { .. }
+            | Self::Unknown { .. } => false,
+        }
+    }
+
     /// Whether fewer questions at a time would have helped.
     pub(super) fn is_for_crowding(&self) -> bool {
         let Self::RateLimited { reason, .. } = self else {

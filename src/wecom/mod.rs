@@ -142,6 +142,8 @@ struct Inner {
     budget: Budget,
     /// What was asked in vain, by app and by what came of it.
     in_vain: Repeats<(AppName, String)>,
+    /// Apps that were answered after that.
+    healed: Repeats<AppName>,
     instruments: Instruments,
 }
 
@@ -158,7 +160,7 @@ pub struct Instruments {
 struct Line {
     keeper: Arc<Keeper>,
     corp: Arc<Corp>,
-    /// Whether the last question was asked in vain.
+    /// Whether WeCom did not serve it when it was last asked.
     is_down: AtomicBool,
     /// Of its questions and its tokens.
     last_fault: Arc<LastFault>,
@@ -245,6 +247,7 @@ impl WeCom {
             transport,
             budget: Budget::default(),
             in_vain: Repeats::default(),
+            healed: Repeats::default(),
             instruments: instruments.clone(),
         })))
     }
@@ -293,7 +296,7 @@ impl WeCom {
         };
         let of_app = |(name, line): (&AppName, &Line)| AppGauges {
             app: name.as_str().to_owned(),
-            blocked: until(line.corp.get_info.closed_until()),
+            blocked: until(line.closed().map(|closed| closed.until)),
             token_expires_in: until(line.keeper.token_good_until()),
         };
         self.0.lines.iter().map(of_app).collect()
@@ -341,7 +344,8 @@ impl WeCom {
             dice: instruments.chance.dice,
             metrics: &instruments.metrics,
         };
-        let answer = asking.answer().await;
+        let answer = tokio::time::timeout_at(effort.deadline, asking.answer()).await;
+        let answer = answer.unwrap_or(Err(Fault::TimedOut));
         self.tell(question, line, answer.as_ref().err());
         answer
     }
@@ -350,14 +354,17 @@ impl WeCom {
     /// is no token to ask with, its keeper says.)
     fn tell(&self, question: &Question, line: &Line, fault: Option<&Fault>) {
         let app = &question.app;
-        let was_down = line.is_down.swap(fault.is_some(), Ordering::Relaxed);
+        let now = self.0.instruments.chance.clock.now();
         let Some(fault) = fault else {
-            if was_down {
+            let was_down = line.is_down.swap(false, Ordering::Relaxed);
+            if was_down && self.0.healed.note(app.clone(), now).is_some() {
                 tracing::info!(app.name = %app, "WeCom answers app {app} again");
             }
             return;
         };
-        let now = self.0.instruments.chance.clock.now();
+        if fault.is_of_wecom_as_a_whole() {
+            line.is_down.store(true, Ordering::Relaxed);
+        }
         line.last_fault.note(fault, Api::GetInfo, now);
         let kind = (app.clone(), fault.to_string());
         if let Some(times) = self.0.in_vain.note(kind, now) {

@@ -22,8 +22,9 @@ use crate::pace::TooSoon;
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// A quota up to this is so far below WeCom's limits that twice as much does no harm.
-const SMALL: u32 = 1_000;
+/// A quota up to this is so far below WeCom's limits that twice as much does no harm, even from many
+/// replicas.
+const SMALL: u32 = 100;
 
 /// What one corp may ask.
 #[derive(Debug)]
@@ -50,6 +51,12 @@ impl Quota {
             hour: Bound::new(HOUR, per_hour, clock),
             clock: clock.clone(),
         }
+    }
+
+    /// Counts what was taken out of the one before as taken out of this one.
+    pub(super) fn carry_over(&self, before: &Self) {
+        self.minute.carry_over(&before.minute);
+        self.hour.carry_over(&before.hour);
     }
 
     /// Whether both were made for the same numbers.
@@ -98,6 +105,15 @@ impl Bound {
             pace: Pace::new(window, cells, cells, clock.clone()),
             recent: Mutex::new(recent),
         }
+    }
+
+    fn carry_over(&self, before: &Self) {
+        let used = before.cells - before.pace.remaining().min(before.cells);
+        for _ in 0..used.min(self.cells) {
+            // There are so many to take: nothing was taken yet.
+            let _ = self.pace.check();
+        }
+        self.recent().carry_over(&before.recent());
     }
 
     fn take(&self, now: Instant) -> Result<(), Instant> {
@@ -183,6 +199,21 @@ mod tests {
             clock.advance(Duration::from_secs(wait_s));
             assert_eq!(quota.spent_until(), None);
             assert_eq!(quota.take(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn what_was_taken_is_taken_out_of_the_next_too() {
+        for (per_minute, used, next, left) in [(50, 30, 40, 10), (50, 50, 40, 0), (50, 10, 80, 70)]
+        {
+            let (before, clock) = quota(per_minute, 1_000);
+            (0..used).for_each(|_| before.take().expect("a question"));
+
+            let after = Quota::new(next, 1_000, &clock);
+            after.carry_over(&before);
+
+            let case = format!("{used} of {per_minute}, and then {next}");
+            assert_eq!(taken_within(Duration::ZERO, &after, &clock), left, "{case}");
         }
     }
 

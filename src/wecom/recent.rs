@@ -41,6 +41,13 @@ impl Recent {
         (self.sum >= self.max).then(|| self.leaves_at(*oldest))
     }
 
+    /// Counts what another counted in a window of the same length.
+    pub(super) fn carry_over(&mut self, before: &Self) {
+        self.counts.clone_from(&before.counts);
+        self.sum = before.sum;
+        self.began = before.began;
+    }
+
     /// Counts one more.
     pub(super) fn count(&mut self, now: Instant) {
         self.sum += 1;

@@ -81,16 +81,21 @@ impl Window {
         self.width_max == other.width_max
     }
 
-    /// A turn to ask, once it has come; `None` where it would not come before `deadline`, or too
-    /// many wait. It is for the one who waits to end at its deadline.
+    /// A turn to ask, once it has come; `None` where it does not come in time for an answer before
+    /// `deadline`, or too many wait.
     pub(super) async fn turn(self: &Arc<Self>, deadline: Moment) -> Option<Turn> {
         self.adjust();
         let place = if let Some(place) = self.places.try_take() {
             place
         } else {
             let waiting = self.stand_in_line(deadline)?;
-            let place = self.places.take().await;
+            let place = tokio::time::timeout_at(deadline, self.places.take()).await;
             drop(waiting);
+            let place = place.ok()?;
+            // It came, and too late: it is for the next, who may have the time.
+            if Moment::now() + self.state().takes > deadline {
+                return None;
+            }
             place
         };
         Some(Turn {
@@ -270,6 +275,35 @@ mod tests {
 
         drop(first);
         assert!(window.stand_in_line(soon()).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_comes_too_late_for_an_answer_is_none() {
+        let window = Window::new(1, clock());
+        let turn = window.turn(soon()).await.expect("a turn");
+        let waiting = tokio::spawn({
+            let window = Arc::clone(&window);
+            async move { window.turn(soon()).await.is_some() }
+        });
+        while window.waiting.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+
+        window.state().takes = Duration::from_secs(100);
+        drop(turn);
+
+        assert!(!waiting.await.expect("no panic"));
+        assert_eq!(window.under_way(), 0);
+    }
+
+    #[tokio::test]
+    async fn whose_deadline_comes_first_gets_no_turn() {
+        let window = Window::new(1, clock());
+        let _turn = window.turn(soon()).await.expect("a turn");
+        let deadline = Moment::now() + Duration::from_millis(10);
+
+        assert!(window.turn(deadline).await.is_none());
+        assert_eq!(window.waiting.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]

@@ -454,6 +454,33 @@ mod at_a_time {
     }
 
     #[tokio::test]
+    async fn who_only_stood_in_line_is_told_so_and_counts_as_no_question() {
+        let settings = [
+            ("wecom.max_in_flight", "2"),
+            ("server.request_timeout", "1s"),
+        ];
+        let house = house_of(100, &settings).await;
+        let slow = Trouble::latency(Duration::from_millis(400));
+        house.wecom.set_trouble(Api::GetInfo, slow);
+
+        let replies = house.get_at_once(paths(0, 100)).await;
+
+        let asked = house.wecom.hits().get_info;
+        assert!((2..=8).contains(&asked), "{asked}");
+        let in_line = of_outcome(&replies, 503, "overloaded").len();
+        assert!(in_line >= 92, "{in_line} of 100 only stood in line");
+        let metrics = house.ask_operator("/metrics").await.text;
+        let counted = metrics
+            .lines()
+            .filter(|line| line.starts_with("wecom_proxy_wecom_requests_total"))
+            .filter(|line| line.contains("api=\"get_info\""))
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+        assert_eq!(counted.sum::<u64>(), asked, "as many as WeCom saw");
+        let shed = format!("wecom_proxy_shed_total{{reason=\"queue\"}} {in_line}\n");
+        assert!(metrics.contains(&shed), "{metrics}");
+    }
+
+    #[tokio::test]
     async fn who_finds_the_line_too_long_is_told_so_at_once() {
         let settings = [
             ("wecom.max_in_flight", "1"),

@@ -67,6 +67,33 @@ async fn each_request_of_a_caller_is_one_line_that_tells_nothing_of_the_meeting(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_odd_meeting_is_no_outage_that_ends_again_and_again() {
+    let wecom = wecom().await;
+    wecom.put_meeting(Meeting::new("odd", "446153273", json!({})).with_errcode(40035));
+    wecom.put_meeting(Meeting::new("good", "446153274", json!({"status": 1})));
+    let mut service = Shell::new()
+        .with_service(&wecom.base_url())
+        .with("WECOM_PROXY_CACHE__FRESH_FOR__FAULT", "0s")
+        .with("WECOM_PROXY_CACHE__MIN_REFRESH_INTERVAL", "0s")
+        .serve();
+
+    for _ in 0..20 {
+        for path in ["/meetings/odd", "/meetings/good"] {
+            ask(service.callers, path, "Cache-Control: no-cache\r\n");
+        }
+    }
+    service.process.signal("-TERM");
+    assert_eq!(service.process.code(), Some(0));
+
+    let lines: Vec<_> = service.lines.iter().collect();
+    let again = lines.iter().filter(|line| line.contains("again\"")).count();
+    let refused = lines.iter().filter(|line| line.contains("40035")).count();
+    assert_eq!(again, 0, "{lines:#?}");
+    assert!(refused >= 1, "{lines:#?}");
+    assert!(wecom.hits().get_info >= 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hangup_has_the_settings_read_again_and_a_bad_file_is_told_and_changes_nothing() {
     let wecom = wecom().await;
     let settings = |level: &str| format!("[log]\nlevel = \"{level}\"\n");

@@ -224,6 +224,11 @@ pub(crate) async fn blow(script: Script) {
         if damage.is_empty() || lag.longest() < LAG {
             break;
         }
+        eprintln!(
+            "made again, as the machine was busy for {:?}, the storm of seed {}: {damage:#?}",
+            lag.longest(),
+            script.seed
+        );
     }
     assert!(damage.is_empty(), "{damage:#?} after {script:#?}");
 }

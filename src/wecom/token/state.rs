@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::wecom::Fault;
 use crate::wecom::fault::Garbled;
+use crate::wecom::fault::Limit;
 use crate::wecom::reply;
 use crate::wecom::report::TokenReport;
 
@@ -240,11 +241,18 @@ impl State {
 /// How long to let WeCom be, after so many failures of this kind in a row.
 fn pause_after(fault: &Fault, in_a_row: u32) -> Duration {
     let (first, longest) = match fault {
-        Fault::RateLimited { .. } => (Duration::from_secs(60), Duration::from_secs(60)),
+        Fault::RateLimited {
+            reason: Limit::OwnQuota | Limit::Quota { .. },
+            ..
+        } => (Duration::from_secs(60), Duration::from_secs(60)),
         Fault::Refused { .. } => (Duration::from_secs(5), Duration::from_secs(600)),
         Fault::Crowded
         | Fault::Garbled(_)
         | Fault::NoSuchApp
+        | Fault::RateLimited {
+            reason: Limit::Concurrency { .. } | Limit::Status429,
+            ..
+        }
         | Fault::Rejected { .. }
         | Fault::TimedOut
         | Fault::Unavailable { .. }
@@ -287,7 +295,6 @@ pub(super) fn granted(
 mod tests {
     use super::*;
     use crate::clock::Clock;
-    use crate::wecom::fault::Limit;
     use crate::wecom::fault::Outage;
 
     const REFUSED: Fault = Fault::Refused { errcode: 40001 };
@@ -299,6 +306,7 @@ mod tests {
     #[test]
     fn pauses_grow_with_each_failure_up_to_a_longest() {
         let slow_down = Fault::rate_limited(Limit::Quota { errcode: 45009 });
+        let crowded = Fault::rate_limited(Limit::Concurrency { errcode: 45033 });
         for (fault, in_a_row, pause_ms) in [
             (&REFUSED, 1, 5_000),
             (&REFUSED, 2, 10_000),
@@ -310,6 +318,8 @@ mod tests {
             (&BROKEN, 6, 10_000),
             (&slow_down, 1, 60_000),
             (&slow_down, 9, 60_000),
+            (&crowded, 1, 500),
+            (&crowded, 9, 10_000),
         ] {
             let pause = Duration::from_millis(pause_ms);
             assert_eq!(
