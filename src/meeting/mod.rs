@@ -325,6 +325,7 @@ words_for_codes! {
         /// One is.
         1 => On,
         /// One is, from the seventh on.
+        #[serde(rename = "on_above_6")]
         2 => OnAbove6,
     }
 }
