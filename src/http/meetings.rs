@@ -2,7 +2,6 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::FromRequestParts;
 use axum::extract::Path;
 use axum::extract::State;
 use axum::extract::rejection::PathRejection;
@@ -10,10 +9,9 @@ use axum::response::Response;
 use axum::routing::any;
 use http::HeaderMap;
 use http::HeaderValue;
-use http::Method;
 use http::StatusCode;
 use http::header;
-use http::request::Parts;
+use utoipa::IntoParams;
 
 use super::Desk;
 use super::access::Caller;
@@ -23,9 +21,12 @@ use super::directives;
 use super::encoding;
 use super::problem::Kind;
 use super::problem::Problem;
+use super::reading::Reading;
 use super::validation;
 use crate::meeting::InvalidMeetingCode;
 use crate::meeting::InvalidMeetingId;
+use crate::meeting::Meeting;
+use crate::meeting::MeetingCode;
 use crate::meeting::MeetingId;
 use crate::meeting::Selector;
 use crate::meeting::view::Views;
@@ -46,7 +47,25 @@ pub(super) fn routes(desk: Desk) -> Router {
 }
 
 /// `GET /meetings/{meeting_id}`
-async fn by_id(
+#[utoipa::path(
+    method(get, head),
+    path = "/meetings/{meeting_id}",
+    operation_id = "meeting",
+    summary = "A meeting, by its id",
+    description = "The meeting of that id, as far as the key may see it.",
+    params(
+        (
+            "meeting_id" = inline(MeetingId), Path,
+            description = "WeCom's id of the meeting (`meetingid`); case-sensitive.",
+            example = "hyXG0RCQAAogMgFb9Tx_b-1-lhJRWvvg",
+        ),
+        Parameters,
+    ),
+    responses((status = 200, body = Meeting)),
+    security(("key" = [])),
+    tag = "meetings",
+)]
+pub(super) async fn by_id(
     caller: Caller,
     request: Reading,
     State(desk): State<Desk>,
@@ -59,7 +78,27 @@ async fn by_id(
 }
 
 /// `GET /meetings/by-code/{meeting_code}`
-async fn by_code(
+#[utoipa::path(
+    method(get, head),
+    path = "/meetings/by-code/{meeting_code}",
+    operation_id = "meeting_by_code",
+    summary = "The meeting now behind a number",
+    description = "The meeting that people reach by that number at present. Numbers are handed on: \
+        whoever keeps a meeting should keep its id.",
+    params(
+        (
+            "meeting_code" = inline(MeetingCode), Path,
+            description = "The number that people dial: 6 to 12 digits, ASCII or full-width. \
+                Spaces and dashes of any kind do not count.",
+            example = "446-153-273",
+        ),
+        Parameters,
+    ),
+    responses((status = 200, body = Meeting)),
+    security(("key" = [])),
+    tag = "meetings",
+)]
+pub(super) async fn by_code(
     caller: Caller,
     request: Reading,
     State(desk): State<Desk>,
@@ -173,31 +212,16 @@ fn content_location(question: &Question, views: &Views) -> Option<HeaderValue> {
     Some(caching::text(location))
 }
 
-/// A request that only reads, and what it says besides which meeting it is about. HEAD is answered
-/// as GET is; the server leaves the body out.
-struct Reading {
-    query: Option<String>,
-    headers: HeaderMap,
-}
-
-impl FromRequestParts<Desk> for Reading {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &Desk) -> Result<Self, Self::Rejection> {
-        match parts.method {
-            Method::GET | Method::HEAD => Ok(Self {
-                query: parts.uri.query().map(str::to_owned),
-                headers: std::mem::take(&mut parts.headers),
-            }),
-            _ => Err(Problem::method_not_allowed("GET, HEAD")),
-        }
-    }
-}
-
-/// The query parameters of both routes.
-#[derive(Debug, Default, Eq, PartialEq)]
+/// The query parameters of both routes. Any other is refused, and so is one that is repeated or empty.
+#[derive(Debug, Default, Eq, IntoParams, PartialEq)]
+#[into_params(parameter_in = Query)]
 struct Parameters {
+    /// The app to ask as, by its name in the service's settings. WeCom shows an app only what it
+    /// created itself. Left out: the first of the caller's apps.
+    #[param(min_length = 1, example = "default")]
     app: Option<String>,
+    /// One occurrence of a recurring meeting, by its id (`occurrences.items[].id`).
+    #[param(inline, example = "sub-20261123")]
     sub_meeting_id: Option<MeetingId>,
 }
 

@@ -19,6 +19,8 @@ mod connections;
 #[cfg(test)]
 mod crowding;
 #[cfg(test)]
+mod description;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod house;

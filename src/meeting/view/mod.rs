@@ -17,6 +17,12 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::PartialSchema;
+use utoipa::ToSchema;
+use utoipa::openapi::ObjectBuilder;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::Type;
+use utoipa::openapi::schema::Schema;
 
 use super::Meeting;
 
@@ -42,6 +48,20 @@ const WITHHELD: [(&str, Part); 4] = [
     ("guests[].phone_number", Part::Phones),
     ("extra", Part::Extra),
 ];
+
+/// One of the paths that may be withheld, as the API's description has it.
+pub(super) struct Path;
+
+impl PartialSchema for Path {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(WITHHELD.map(|(path, _)| path)))
+            .into()
+    }
+}
+
+impl ToSchema for Path {}
 
 /// A set of [`Part`]s.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
