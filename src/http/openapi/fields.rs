@@ -12,7 +12,7 @@ const FIELDS: [(&str, &str, &str); 5] = [
     (
         "Accept-Encoding",
         "`gzip` and `zstd` are there, for bodies over 1 KiB.",
-        "zstd, gzip",
+        "gzip",
     ),
     (
         "Cache-Control",
