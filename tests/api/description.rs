@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use http::Method;
+use serde_json::Map;
+use serde_json::Value;
 use wecom_meeting_proxy::http::KeyDigest;
 
 use crate::house::House;
@@ -50,6 +52,45 @@ async fn the_documents_are_those_that_are_in_the_repository() {
             (None, kept.trim_end().len()),
             "docs{path} is not what the code says: renew it with `just openapi`"
         );
+    }
+}
+
+/// Every key, word, header field, parameter and code that a description names.
+fn names(described: &Value, into: &mut BTreeSet<String>) {
+    match described {
+        Value::Array(items) => items.iter().for_each(|item| names(item, into)),
+        Value::Object(members) => {
+            for list in ["properties", "headers"] {
+                let named = members.get(list).and_then(Value::as_object);
+                into.extend(named.into_iter().flat_map(Map::keys).cloned());
+            }
+            let words = members.get("enum").and_then(Value::as_array);
+            let words = words.into_iter().flatten().chain(members.get("name"));
+            into.extend(words.filter_map(Value::as_str).map(str::to_owned));
+            let below = members
+                .iter()
+                .filter(|(name, _)| !name.starts_with("example"));
+            below.for_each(|(_, member)| names(member, into));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn what_callers_read_names_all_that_is_described() {
+    let described = include_str!("../../docs/openapi.json");
+    let described: Value = serde_json::from_str(described).expect("JSON");
+    let mut all = BTreeSet::new();
+    names(&described["paths"], &mut all);
+    names(&described["components"], &mut all);
+    assert!(all.len() > 150, "{}", all.len());
+    for text in [
+        include_str!("../../docs/api.md"),
+        include_str!("../../docs/zh-CN/api.md"),
+    ] {
+        let missing = |name: &&String| !text.contains(&format!("`{name}"));
+        let missing: Vec<_> = all.iter().filter(missing).collect();
+        assert_eq!(missing, Vec::<&String>::new());
     }
 }
 

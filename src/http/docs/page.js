@@ -2,9 +2,11 @@
 // other sites that Swagger UI knows are left out. A key that is typed in stays in this page.
 "use strict";
 
-// An example beside a field is put into it. That is good for what is needed; what is not would be sent
-// without anybody wanting it, so there it is told instead.
-const tellExamples = (document) => {
+// The document as this page is to show it. An example beside a field is put into it: that is good for
+// what is needed; what is not would be sent without anybody wanting it, so there it is told instead. The
+// licence would become a link that leads elsewhere.
+const toShow = (document) => {
+  delete document.info?.license?.identifier;
   const operations = Object.values(document.paths ?? {}).flatMap((path) => Object.values(path));
   for (const parameter of operations.flatMap((operation) => operation.parameters ?? [])) {
     if (!parameter.required && "example" in parameter) {
@@ -15,11 +17,11 @@ const tellExamples = (document) => {
   return document;
 };
 
-const withoutExamples = () => ({
+const fitForThisPage = () => ({
   statePlugins: {
     spec: {
       wrapActions: {
-        updateJsonSpec: (update) => (document) => update(tellExamples(document)),
+        updateJsonSpec: (update) => (document) => update(toShow(document)),
       },
     },
   },
@@ -30,7 +32,7 @@ SwaggerUIBundle({
   dom_id: "#api",
   deepLinking: true,
   persistAuthorization: false,
-  plugins: [withoutExamples],
+  plugins: [fitForThisPage],
   queryConfigEnabled: false,
   tryItOutEnabled: true,
   validatorUrl: null,

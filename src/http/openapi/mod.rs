@@ -44,7 +44,7 @@ type Members = Map<String, Value>;
             kept: `Age` tells how old one is, `Cache-Status` (RFC 9211) where it came from. Where \
             the service lists no callers, no key is asked for.",
         contact(name = "The people who run this service"),
-        license(name = "MIT OR Apache-2.0"),
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     servers((url = "/", description = "Where this document came from")),
     tags((name = "meetings", description = "Meetings, as WeCom tells of them")),

@@ -5,15 +5,19 @@
 //! | `"type": ["string", "null"]` | `"type": "string", "nullable": true` |
 //! | `"oneOf": [OBJECT, {"type": "null"}]` | `"allOf": [OBJECT], "type": "object", "nullable": true` |
 //! | `"examples": […]` of a shape | `"example": …` |
-//! | `propertyNames` | nothing of the kind |
+//! | the licence's `identifier`, `propertyNames` | nothing of the kind |
 
 use serde_json::Value;
 
 use super::Members;
+use super::within;
 
 /// The same document in OpenAPI 3.0.3.
 pub(super) fn made_from(mut document: Members) -> Members {
     document.insert("openapi".to_owned(), Value::from("3.0.3"));
+    if let Some(license) = within(&mut document, &["info", "license"]) {
+        license.shift_remove("identifier");
+    }
     document.values_mut().for_each(grow_older);
     document
 }

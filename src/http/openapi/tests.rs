@@ -211,5 +211,6 @@ fn the_older_document_has_nothing_that_is_newer() {
             value.get("$ref").is_none() || value.as_object().map(Map::len) == Some(1);
         assert!(stands_alone, "{path}");
         assert_eq!(value.get("propertyNames"), None, "{path}");
+        assert_eq!(value.get("identifier"), None, "{path}");
     });
 }
