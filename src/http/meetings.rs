@@ -35,7 +35,8 @@ use crate::service::Found;
 use crate::wecom::Question;
 
 /// What a caller is told who takes another.
-const ROUTES: &str = "the routes are /meetings/{meeting_id} and /meetings/by-code/{meeting_code}";
+pub(super) const ROUTES: &str =
+    "the routes are /meetings/{meeting_id} and /meetings/by-code/{meeting_code}; /docs shows them";
 
 /// The routes. Which method is taken is judged after the caller: hence `any`.
 pub(super) fn routes(desk: Desk) -> Router {

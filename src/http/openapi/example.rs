@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::http::meetings;
 use crate::http::problem::Kind;
 use crate::meeting::Attendance;
 use crate::meeting::Attendee;
@@ -102,10 +103,7 @@ fn case(kind: Kind) -> (&'static str, Option<i64>) {
             Some(90_602),
         ),
         Kind::MethodNotAllowed => ("this route takes GET, HEAD", None),
-        Kind::NoSuchRoute => (
-            "the routes are /meetings/{meeting_id} and /meetings/by-code/{meeting_code}",
-            None,
-        ),
+        Kind::NoSuchRoute => (meetings::ROUTES, None),
         Kind::NotAccessible => (
             "WeCom shows an app only the meetings that it created",
             Some(730_005),
