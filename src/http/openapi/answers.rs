@@ -3,11 +3,11 @@
 use serde_json::Value;
 use serde_json::json;
 
+use super::super::problem::Kind;
 use super::Members;
 use super::example;
 use super::operations;
 use super::within;
-use crate::http::problem::Kind;
 
 /// A header field of an answer: its name, and an example.
 type Field = (&'static str, &'static str);

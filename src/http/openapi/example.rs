@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::json;
 
-use crate::http::meetings;
-use crate::http::problem::Kind;
+use super::super::meetings;
+use super::super::problem::Kind;
 use crate::meeting::Attendance;
 use crate::meeting::Attendee;
 use crate::meeting::AttendeeKind;

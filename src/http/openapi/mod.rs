@@ -105,6 +105,23 @@ fn within<'a>(members: &'a mut Members, names: &[&str]) -> Option<&'a mut Member
     })
 }
 
+/// Changes every object in a value, from the inside out; what examples show is left alone.
+fn change_each(value: &mut Value, change: &impl Fn(&mut Members)) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| change_each(item, change)),
+        Value::Object(members) => {
+            let is_shown = |name: &str| matches!(name, "example" | "examples" | "value");
+            for (name, member) in members.iter_mut() {
+                if !is_shown(name) {
+                    change_each(member, change);
+                }
+            }
+            change(members);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 /// The operations of every path, with the method of each.
 fn operations(document: &mut Members) -> impl Iterator<Item = (&String, &mut Members)> {
     let paths = document.get_mut("paths").and_then(Value::as_object_mut);

@@ -10,6 +10,7 @@
 use serde_json::Value;
 
 use super::Members;
+use super::change_each;
 use super::within;
 
 /// The same document in OpenAPI 3.0.3.
@@ -18,27 +19,16 @@ pub(super) fn made_from(mut document: Members) -> Members {
     if let Some(license) = within(&mut document, &["info", "license"]) {
         license.shift_remove("identifier");
     }
-    document.values_mut().for_each(grow_older);
+    for part in document.values_mut() {
+        change_each(part, &grow_older);
+    }
     document
 }
 
-/// Rewrites what stands in a value, from the inside out. What an example shows is left alone.
-fn grow_older(value: &mut Value) {
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(grow_older),
-        Value::Object(members) => {
-            let is_example = |name: &str| matches!(name, "example" | "examples" | "value");
-            for (name, member) in members.iter_mut() {
-                if !is_example(name) {
-                    grow_older(member);
-                }
-            }
-            members.shift_remove("propertyNames");
-            take_null_out(members);
-            keep_one_example(members);
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
+fn grow_older(members: &mut Members) {
+    members.shift_remove("propertyNames");
+    take_null_out(members);
+    keep_one_example(members);
 }
 
 fn take_null_out(shape: &mut Members) {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::super::problem::Kind;
 use super::*;
-use crate::http::problem::Kind;
 
 fn newer() -> Value {
     serde_json::from_str(&openapi()).expect("JSON")
