@@ -15,6 +15,11 @@ ci:
 demo:
     cargo run --release --locked --example demo
 
+# The API's description, as the tests compare it with the code.
+openapi:
+    cargo run --quiet --locked -- openapi >docs/openapi.json
+    cargo run --quiet --locked -- openapi --older >docs/openapi-3.0.json
+
 # The service in front of a WeCom that comes and goes: does it grow?
 soak minutes="10" seed="1":
     cargo build --release --locked --bins

@@ -22,7 +22,7 @@ const TRY: &str = r#"
 A WeCom that is none runs at {wecom}, and in front of it the service:
 callers come to {callers}, operators to {operators}.
 
-Try, in another terminal:
+To read what can be asked, and try it: {callers}/docs, in a browser. Or try, in another terminal:
 
   # A meeting, by its id. Asked again at once, it is served from memory: see Cache-Status and Age.
   curl -i {callers}/meetings/mtfDesignReview-0000000000000004

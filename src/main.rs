@@ -65,6 +65,12 @@ enum Command {
         #[arg(long)]
         generate: bool,
     },
+    /// Prints what the API is like, in OpenAPI 3.1
+    Openapi {
+        /// In OpenAPI 3.0.3 instead, for generators that know no other
+        #[arg(long)]
+        older: bool,
+    },
 }
 
 #[derive(Args, Default)]
@@ -85,6 +91,8 @@ fn main() -> ExitCode {
         Command::Healthcheck { url } => in_runtime(healthcheck(url)),
         Command::HashKey { generate: true } => new_key(),
         Command::HashKey { generate: false } => hash_key(),
+        Command::Openapi { older: false } => print_line(&http::openapi()),
+        Command::Openapi { older: true } => print_line(&http::openapi_3_0()),
     }
 }
 

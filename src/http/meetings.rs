@@ -2,7 +2,6 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::FromRequestParts;
 use axum::extract::Path;
 use axum::extract::State;
 use axum::extract::rejection::PathRejection;
@@ -10,10 +9,8 @@ use axum::response::Response;
 use axum::routing::any;
 use http::HeaderMap;
 use http::HeaderValue;
-use http::Method;
 use http::StatusCode;
 use http::header;
-use http::request::Parts;
 
 use super::Desk;
 use super::access::Caller;
@@ -23,9 +20,12 @@ use super::directives;
 use super::encoding;
 use super::parameters::Parameters;
 use super::problem::Problem;
+use super::reading::Reading;
 use super::validation;
 use crate::meeting::InvalidMeetingCode;
 use crate::meeting::InvalidMeetingId;
+use crate::meeting::Meeting;
+use crate::meeting::MeetingCode;
 use crate::meeting::MeetingId;
 use crate::meeting::Selector;
 use crate::meeting::view::Views;
@@ -34,7 +34,8 @@ use crate::service::Found;
 use crate::wecom::Question;
 
 /// What a caller is told who takes another.
-const ROUTES: &str = "the routes are /meetings/{meeting_id} and /meetings/by-code/{meeting_code}";
+pub(super) const ROUTES: &str =
+    "the routes are /meetings/{meeting_id} and /meetings/by-code/{meeting_code}; /docs shows them";
 
 /// The routes. Which method is taken is judged after the caller: hence `any`.
 pub(super) fn routes(desk: Desk) -> Router {
@@ -46,7 +47,25 @@ pub(super) fn routes(desk: Desk) -> Router {
 }
 
 /// `GET /meetings/{meeting_id}`
-async fn by_id(
+#[utoipa::path(
+    method(get, head),
+    path = "/meetings/{meeting_id}",
+    operation_id = "meeting",
+    summary = "A meeting, by its id",
+    description = "The meeting of that id, as far as the key may see it.",
+    params(
+        (
+            "meeting_id" = inline(MeetingId), Path,
+            description = "WeCom's id of the meeting (`meetingid`); case-sensitive.",
+            example = "hyXG0RCQAAogMgFb9Tx_b-1-lhJRWvvg",
+        ),
+        Parameters,
+    ),
+    responses((status = 200, body = Meeting)),
+    security(("key" = [])),
+    tag = "meetings",
+)]
+pub(super) async fn by_id(
     caller: Caller,
     request: Reading,
     State(desk): State<Desk>,
@@ -59,7 +78,27 @@ async fn by_id(
 }
 
 /// `GET /meetings/by-code/{meeting_code}`
-async fn by_code(
+#[utoipa::path(
+    method(get, head),
+    path = "/meetings/by-code/{meeting_code}",
+    operation_id = "meeting_by_code",
+    summary = "The meeting now behind a number",
+    description = "The meeting that people reach by that number at present. Numbers are handed on: \
+        whoever keeps a meeting should keep its id.",
+    params(
+        (
+            "meeting_code" = inline(MeetingCode), Path,
+            description = "The number that people dial: 6 to 12 digits, ASCII or full-width. \
+                Spaces and dashes of any kind do not count.",
+            example = "446-153-273",
+        ),
+        Parameters,
+    ),
+    responses((status = 200, body = Meeting)),
+    security(("key" = [])),
+    tag = "meetings",
+)]
+pub(super) async fn by_code(
     caller: Caller,
     request: Reading,
     State(desk): State<Desk>,
@@ -171,25 +210,4 @@ fn content_location(question: &Question, views: &Views) -> Option<HeaderValue> {
         location = format!("{location}?sub_meeting_id={occurrence}");
     }
     Some(caching::text(location))
-}
-
-/// A request that only reads, and what it says besides which meeting it is about. HEAD is answered
-/// as GET is; the server leaves the body out.
-struct Reading {
-    query: Option<String>,
-    headers: HeaderMap,
-}
-
-impl FromRequestParts<Desk> for Reading {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &Desk) -> Result<Self, Self::Rejection> {
-        match parts.method {
-            Method::GET | Method::HEAD => Ok(Self {
-                query: parts.uri.query().map(str::to_owned),
-                headers: std::mem::take(&mut parts.headers),
-            }),
-            _ => Err(Problem::method_not_allowed("GET, HEAD")),
-        }
-    }
 }

@@ -8,7 +8,7 @@
 //!   line     TCP, or TLS on it
 //!   gate     vetted heads only (head), with deadlines (connection: what both know)
 //!     front  request id, panics, problems, a count and a line of the log (account)
-//!       meetings | admin    the routes
+//!       meetings | docs | admin    the routes (openapi: what the callers' are like)
 //! ```
 
 mod access;
@@ -17,6 +17,7 @@ mod admin;
 mod caching;
 mod connection;
 mod directives;
+mod docs;
 mod encoding;
 mod front;
 mod gate;
@@ -24,8 +25,10 @@ mod head;
 mod line;
 mod listener;
 mod meetings;
+mod openapi;
 mod parameters;
 mod problem;
+mod reading;
 mod request_id;
 mod seating;
 mod settings;
@@ -55,6 +58,8 @@ pub use self::access::Settings as AccessSettings;
 pub use self::access::generate_key;
 pub use self::admin::Office;
 pub use self::listener::Listener;
+pub use self::openapi::openapi;
+pub use self::openapi::openapi_3_0;
 pub use self::settings::AdminSettings;
 pub use self::settings::Settings;
 pub use self::settings::TlsSettings;
@@ -90,7 +95,8 @@ pub async fn serve_callers(
     };
     let clock = desk.clock.clone();
     let metrics = desk.metrics.clone();
-    let front = Front::counting(meetings::routes(desk), metrics);
+    let routes = meetings::routes(desk).merge(docs::routes());
+    let front = Front::counting(routes, metrics);
     listener.serve(Hall::new(front, limits, clock, stop)).await;
 }
 

@@ -1,15 +1,21 @@
 //! The query parameters of a question about a meeting, a caller's and an operator's.
 
+use utoipa::IntoParams;
+
 use super::problem::Kind;
 use super::problem::Problem;
 use crate::meeting::MeetingId;
 
-/// The query parameters.
-#[derive(Debug, Default, Eq, PartialEq)]
+/// The query parameters. Any other is refused, and so is one that is repeated or empty.
+#[derive(Debug, Default, Eq, IntoParams, PartialEq)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Parameters {
-    /// The app to ask as.
+    /// The app to ask as, by its name in the service's settings. WeCom shows an app only what it
+    /// created itself. Left out: the first of the caller's apps.
+    #[param(min_length = 1, example = "default")]
     pub(super) app: Option<String>,
-    /// The occurrence that is meant.
+    /// One occurrence of a recurring meeting, by its id (`occurrences.items[].id`).
+    #[param(inline, example = "sub-20261123")]
     pub(super) sub_meeting_id: Option<MeetingId>,
 }
 

@@ -16,6 +16,12 @@ use http::HeaderValue;
 use http::StatusCode;
 use http::header;
 use serde::Serialize;
+use utoipa::PartialSchema;
+use utoipa::ToSchema;
+use utoipa::openapi::ObjectBuilder;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::Type;
+use utoipa::openapi::schema::Schema;
 
 use super::access::Caller;
 use super::account::Account;
@@ -57,15 +63,21 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            const fn code(self) -> &'static str {
+            /// All of them.
+            const ALL: [Self; [$($code),*].len()] = [$(Self::$variant),*];
+
+            /// What programs know it by.
+            pub(super) const fn code(self) -> &'static str {
                 match self { $(Self::$variant => $code,)* }
             }
 
-            const fn status(self) -> StatusCode {
+            /// The status that goes with it.
+            pub(super) const fn status(self) -> StatusCode {
                 match self { $(Self::$variant => StatusCode::$status,)* }
             }
 
-            const fn title(self) -> &'static str {
+            /// What people know it by.
+            pub(super) const fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title,)* }
             }
         }
@@ -102,6 +114,25 @@ kinds! {
 }
 
 impl Kind {
+    /// The body of such a problem.
+    pub(super) fn document<'a>(
+        self,
+        detail: &'a str,
+        instance: &'a str,
+        wecom_errcode: Option<i64>,
+    ) -> Document<'a> {
+        Document {
+            r#type: format!("urn:wecom-meeting-proxy:problem:{}", self.code()),
+            title: self.title(),
+            status: self.status().as_u16(),
+            detail,
+            instance,
+            code: self.code(),
+            retryable: self.retryable(),
+            wecom_errcode,
+        }
+    }
+
     /// Whether the same request may succeed later without anybody changing anything.
     fn retryable(self) -> bool {
         let by_status = [
@@ -113,18 +144,54 @@ impl Kind {
     }
 }
 
-/// The body of a problem, in the order of RFC 9457 with our own members last.
-#[derive(Serialize)]
-struct Document<'a> {
+/// Why a request did not get a meeting (RFC 9457).
+// The body of a problem, in the order of the RFC with our own members last.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Document<'a> {
+    /// The URN of this kind of problem: `urn:wecom-meeting-proxy:problem:` and the code.
+    #[schema(format = "uri")]
     r#type: String,
+    /// What kind of problem it is, for people.
     title: &'a str,
+    /// The status of the answer.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// What is particular about this case, for people.
     detail: &'a str,
+    /// The request's id, as in `X-Request-Id`: the service's log knows it.
     instance: &'a str,
+    /// What kind of problem it is, for programs.
+    #[schema(value_type = Code)]
     code: &'a str,
+    /// Whether the same request may succeed later without anybody changing anything.
     retryable: bool,
+    /// WeCom's number for what went wrong, where it told one.
     wecom_errcode: Option<i64>,
 }
+
+impl Kind {
+    /// Those that callers can be told. The others are for operators.
+    pub(super) fn of_callers() -> impl Iterator<Item = Self> {
+        Self::ALL
+            .into_iter()
+            .filter(|kind| *kind != Self::CrossSite)
+    }
+}
+
+/// The code of some kind, as the API's description has it.
+struct Code;
+
+impl PartialSchema for Code {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(Kind::of_callers().map(Kind::code)))
+            .into()
+    }
+}
+
+impl ToSchema for Code {}
 
 impl Problem {
     /// A problem, with a sentence for the person who reads it.
@@ -241,16 +308,7 @@ impl Problem {
             account,
             headers,
         } = self;
-        let document = Document {
-            r#type: format!("urn:wecom-meeting-proxy:problem:{}", kind.code()),
-            title: kind.title(),
-            status: kind.status().as_u16(),
-            detail: &detail,
-            instance: request_id.as_str(),
-            code: kind.code(),
-            retryable: kind.retryable(),
-            wecom_errcode,
-        };
+        let document = kind.document(&detail, request_id.as_str(), wecom_errcode);
         // Texts and numbers always serialise.
         let body = serde_json::to_vec(&document).unwrap_or_default();
         let mut response = Response::new(Body::from(body));

@@ -1,8 +1,9 @@
 //! A meeting in **our** shape, and the words for it.
 //!
-//! Serialised, a [`Meeting`] is the body of our answers, key for key. It derives `Serialize` only:
-//! how it is made from what WeCom sends is the business of `wecom::wire`. What a caller may see of
-//! it is cut in [`view`]. This room does no I/O and knows neither HTTP nor the cache.
+//! Serialised, a [`Meeting`] is the body of our answers, key for key, and what is said about its
+//! fields here is what callers read in the API's description. It derives `Serialize` only: how it is
+//! made from what WeCom sends is the business of `wecom::wire`. What a caller may see of it is cut in
+//! [`view`]. This room does no I/O and knows neither HTTP nor the cache.
 
 mod moment;
 mod name;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 pub use moment::Moment;
 pub use name::InvalidMeetingCode;
@@ -20,12 +22,13 @@ pub use name::MeetingCode;
 pub use name::MeetingId;
 pub use name::Selector;
 
-/// One meeting, or one occurrence of a recurring one. `None` and `[]` are what WeCom did not send.
+/// One meeting, or one occurrence of a recurring one. Every key is always there; `null` and `[]` are
+/// what WeCom did not send.
 ///
-/// An enum stands beside the number that WeCom sent for it (`…_code`); times are UTC.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+/// A word stands beside the number that WeCom sent for it (`…_code`); times are UTC.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct Meeting {
-    /// WeCom's name of it; `None` when it was asked for by code and WeCom does not say.
+    /// WeCom's name of it. Not known where it was asked for by its number and WeCom does not say.
     pub meeting_id: Option<String>,
     /// The number that people dial.
     pub meeting_code: Option<String>,
@@ -67,20 +70,23 @@ pub struct Meeting {
     pub settings: Option<Settings>,
     /// Who is reminded, and when.
     pub reminders: Option<Reminders>,
-    /// How it repeats; `None` where it does not.
+    /// How it repeats, if it does.
     pub recurrence: Option<Recurrence>,
     /// Its occurrences, where it repeats.
     pub occurrences: Option<Occurrences>,
     /// The rules of a series that was changed midway.
     pub recurrence_segments: Vec<RecurrenceSegment>,
-    /// What is withheld from this caller.
+    /// What is withheld from this caller, whether or not this meeting has it.
+    #[schema(value_type = Vec<view::Path>)]
     pub redacted: Vec<&'static str>,
-    /// What WeCom sent and no key above names, under its dotted path in WeCom's words.
+    /// What WeCom sent and no key above names, under its dotted path in WeCom's words. Withheld
+    /// unless it is revealed.
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub extra: Option<BTreeMap<String, Value>>,
 }
 
 /// Who called a meeting.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Organizer {
     /// The member's user id.
     pub user_id: Option<String>,
@@ -89,7 +95,7 @@ pub struct Organizer {
 }
 
 /// Somebody, or a device, that was invited or came.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Attendee {
     /// Which of WeCom's lists it stood in.
     pub kind: AttendeeKind,
@@ -110,7 +116,7 @@ pub struct Attendee {
 }
 
 /// Somebody invited by telephone number.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Guest {
     /// What they are called.
     pub name: Option<String>,
@@ -121,7 +127,7 @@ pub struct Guest {
 }
 
 /// How a meeting is set up. The lists hold user ids.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Settings {
     /// Whether one needs a password to come in.
     pub need_password: Option<bool>,
@@ -172,7 +178,7 @@ pub struct Settings {
 }
 
 /// Who is reminded of a meeting, and when.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Reminders {
     /// Who is rung up.
     pub scope: Option<ReminderScope>,
@@ -183,7 +189,7 @@ pub struct Reminders {
 }
 
 /// How a meeting repeats.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Recurrence {
     /// What it repeats by.
     pub frequency: Option<Frequency>,
@@ -208,9 +214,9 @@ pub struct Recurrence {
 }
 
 /// One stretch of a series, with the rule that holds in it.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
 pub struct RecurrenceSegment {
-    /// WeCom's `repeat_id`, which an [`Occurrence`] names as its `segment_id`.
+    /// WeCom's `repeat_id`, which an occurrence names as its `segment_id`.
     pub id: Option<String>,
     /// The rule.
     #[serde(flatten)]
@@ -218,7 +224,7 @@ pub struct RecurrenceSegment {
 }
 
 /// The occurrences of a recurring meeting, as far as WeCom lists them.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Occurrences {
     /// The one under way, or the next.
     pub current_id: Option<String>,
@@ -231,7 +237,7 @@ pub struct Occurrences {
 }
 
 /// One occurrence of a recurring meeting.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Occurrence {
     /// The name under which it can be asked for.
     pub id: Option<String>,
@@ -253,7 +259,7 @@ pub struct Occurrence {
 macro_rules! words_for_codes {
     ($(#[$about:meta])* $name:ident { $($(#[$variant_about:meta])* $code:literal => $variant:ident,)* }) => {
         $(#[$about])*
-        #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+        #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum $name {
             $($(#[$variant_about])* $variant,)*
@@ -325,6 +331,7 @@ words_for_codes! {
         /// One is.
         1 => On,
         /// One is, from the seventh on.
+        #[serde(rename = "on_above_6")]
         2 => OnAbove6,
     }
 }
@@ -388,7 +395,7 @@ words_for_codes! {
 }
 
 /// Which of WeCom's lists somebody stood in.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AttendeeKind {
     /// A device in a room.
@@ -400,7 +407,7 @@ pub enum AttendeeKind {
 }
 
 /// Whether, and where, a meeting is recorded by itself. WeCom's `auto_record_type`, a word.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AutoRecord {
     /// At WeCom.

@@ -4,6 +4,14 @@ use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use serde::Serialize;
 use serde::Serializer;
+use utoipa::PartialSchema;
+use utoipa::ToSchema;
+use utoipa::openapi::KnownFormat;
+use utoipa::openapi::ObjectBuilder;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::SchemaFormat;
+use utoipa::openapi::Type;
+use utoipa::openapi::schema::Schema;
 
 /// A time of the years 0 to 9999, to the second, in UTC: what RFC 3339 can write.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -35,6 +43,17 @@ impl Serialize for Moment {
         serializer.collect_str(&format_args!("{time}Z"))
     }
 }
+
+impl PartialSchema for Moment {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .into()
+    }
+}
+
+impl ToSchema for Moment {}
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,12 @@ use std::str::FromStr;
 
 use serde::Serialize;
 use thiserror::Error;
+use utoipa::PartialSchema;
+use utoipa::ToSchema;
+use utoipa::openapi::ObjectBuilder;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::Type;
+use utoipa::openapi::schema::Schema;
 
 /// WeCom's name of a meeting, or of one occurrence of it: 1 to [`MeetingId::LEN_MAX`] characters
 /// of `A-Z a-z 0-9 _ -`, case-sensitive, otherwise opaque.
@@ -48,6 +54,16 @@ impl FromStr for MeetingId {
         }
     }
 }
+
+impl PartialSchema for MeetingId {
+    fn schema() -> RefOr<Schema> {
+        let length = Self::LEN_MAX;
+        let reserved = Self::RESERVED;
+        texts_like(format!("^(?!{reserved}$)[A-Za-z0-9_-]{{1,{length}}}$"))
+    }
+}
+
+impl ToSchema for MeetingId {}
 
 impl fmt::Display for MeetingId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -95,10 +111,40 @@ impl FromStr for MeetingCode {
     }
 }
 
+impl PartialSchema for MeetingCode {
+    fn schema() -> RefOr<Schema> {
+        let separators = separators();
+        let (min, max) = (Self::LEN_MIN, Self::LEN_MAX);
+        let digit = "[0-9\\uFF10-\\uFF19]";
+        texts_like(format!(
+            "^[{separators}]*(?:{digit}[{separators}]*){{{min},{max}}}$"
+        ))
+    }
+}
+
+impl ToSchema for MeetingCode {}
+
 impl fmt::Display for MeetingCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Texts that a pattern describes, in the words of ECMA-262.
+fn texts_like(pattern: String) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(pattern))
+        .into()
+}
+
+/// The separators, as they stand in a class of a pattern. The two that need more than four
+/// hexadecimal digits are left out: not every reader of patterns can write them.
+fn separators() -> String {
+    let written = (0..=u16::MAX)
+        .filter(|&unit| char::from_u32(unit.into()).is_some_and(is_separator))
+        .map(|unit| format!("\\u{unit:04X}"));
+    written.collect()
 }
 
 /// What people put between the groups of a number: spaces and tabs, and every character that
@@ -247,6 +293,24 @@ mod tests {
                 Err(InvalidMeetingCode),
                 "{text:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_number_is_described_as_it_is_taken() {
+        let schema = serde_json::to_value(MeetingCode::schema()).expect("JSON");
+        let pattern = schema["pattern"].as_str().expect("a pattern");
+        for unit in 0..=u16::MAX {
+            let Some(letter) = char::from_u32(unit.into()) else {
+                continue;
+            };
+            let described = pattern.matches(&format!("\\u{unit:04X}")).count();
+            let is_taken = format!("123{letter}456").parse::<MeetingCode>();
+            let is_separator = is_taken.is_ok_and(|code| code.as_str() == "123456");
+            // Twice: before the digits, and after each of them.
+            let ends_a_range = matches!(unit, 0xff10 | 0xff19);
+            let expected = 2 * usize::from(is_separator) + usize::from(ends_a_range);
+            assert_eq!(described, expected, "U+{unit:04X}");
         }
     }
 

@@ -114,8 +114,16 @@ words! {
         ByCode = "/meetings/by-code/{meeting_code}",
         /// `/meetings/{meeting_id}`
         ById = "/meetings/{meeting_id}",
+        /// `/docs`
+        Docs = "/docs",
+        /// `/docs/{file}`
+        DocsFile = "/docs/{file}",
         /// Any other.
         None = "none",
+        /// `/openapi.json`
+        OpenApi = "/openapi.json",
+        /// `/openapi-3.0.json`
+        OpenApi30 = "/openapi-3.0.json",
     }
 }
 
@@ -124,12 +132,25 @@ impl Route {
     pub fn of(path: &str) -> Self {
         let is_one = |rest: &str| !rest.is_empty() && !rest.contains('/');
         let Some(rest) = path.strip_prefix("/meetings/") else {
-            return Self::None;
+            return Self::of_description(path);
         };
         match rest.strip_prefix("by-code/") {
             Some(code) if is_one(code) => Self::ByCode,
             None if is_one(rest) && rest != "by-code" => Self::ById,
             Some(_) | None => Self::None,
+        }
+    }
+
+    /// The same, for what describes the API.
+    fn of_description(path: &str) -> Self {
+        match path {
+            "/docs" => Self::Docs,
+            "/openapi.json" => Self::OpenApi,
+            "/openapi-3.0.json" => Self::OpenApi30,
+            _ => match path.strip_prefix("/docs/") {
+                Some(file) if !file.is_empty() && !file.contains('/') => Self::DocsFile,
+                Some(_) | None => Self::None,
+            },
         }
     }
 
@@ -139,6 +160,8 @@ impl Route {
             Self::ByCode | Self::ById => {
                 &[200, 304, 400, 401, 403, 404, 410, 429, 500, 502, 503, 504]
             }
+            Self::Docs | Self::OpenApi | Self::OpenApi30 => &[200, 304],
+            Self::DocsFile => &[200, 304, 404],
             Self::None => &[400, 404, 414, 431, 503],
         }
     }
@@ -226,6 +249,13 @@ mod tests {
             ("/meetings/by-code/1/2", Route::None),
             ("/meetings/", Route::None),
             ("/meetings/m1/", Route::None),
+            ("/docs", Route::Docs),
+            ("/docs/", Route::None),
+            ("/docs/page.js", Route::DocsFile),
+            ("/docs/a/b", Route::None),
+            ("/openapi.json", Route::OpenApi),
+            ("/openapi-3.0.json", Route::OpenApi30),
+            ("/openapi.json/", Route::None),
             ("/", Route::None),
         ] {
             assert_eq!(Route::of(path), route, "{path}");

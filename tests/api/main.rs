@@ -21,6 +21,8 @@ mod console;
 #[cfg(test)]
 mod crowding;
 #[cfg(test)]
+mod description;
+#[cfg(test)]
 mod explaining;
 #[cfg(test)]
 mod faults;

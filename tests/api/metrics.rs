@@ -137,6 +137,10 @@ async fn requests_are_counted_by_route_method_and_status_and_operators_not_at_al
     house.get("/meetings/by-code/446-153-273").await;
     house.get("/meetings/by-code/x").await;
     house.get("/nowhere").await;
+    house.get("/docs").await;
+    house.get("/docs/page.js").await;
+    house.get("/openapi.json").await;
+    house.get("/openapi-3.0.json").await;
     house.ask_operator("/livez").await;
 
     let after = samples(&house).await;
@@ -152,6 +156,10 @@ async fn requests_are_counted_by_route_method_and_status_and_operators_not_at_al
         counted(by_code, "GET", 200),
         counted(by_code, "GET", 400),
         counted("none", "GET", 404),
+        counted("/docs", "GET", 200),
+        counted("/docs/{file}", "GET", 200),
+        counted("/openapi.json", "GET", 200),
+        counted("/openapi-3.0.json", "GET", 200),
     ];
     expected.sort_by(|one, other| one.0.cmp(&other.0));
     let requests = difference(&before, &after, "wecom_proxy_http_requests_total");

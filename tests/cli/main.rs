@@ -41,6 +41,7 @@ fn it_says_what_it_is_and_how_it_is_used() {
         (["--help", "--help"], "check-config"),
         (["--help", "--help"], "hash-key"),
         (["--help", "--help"], "healthcheck"),
+        (["--help", "--help"], "openapi"),
         (["serve", "--help"], "--config <FILE>"),
         (["check-config", "--help"], "WECOM_PROXY_CONFIG"),
     ] {
@@ -62,12 +63,30 @@ fn wrong_usage_ends_with_2() {
         &["check-config", "--config", "a", "--config", "b"],
         &["healthcheck", "no address"],
         &["hash-key", "the-key-itself"],
+        &["openapi", "3.0"],
     ] {
         let ended = shell.run(arguments);
 
         assert_eq!(ended.code, Some(2), "{arguments:?}: {ended:?}");
         assert!(ended.stdout.is_empty(), "{arguments:?}: {ended:?}");
         assert!(ended.stderr.contains("error: "), "{arguments:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn what_the_api_is_like_is_printed() {
+    let shell = Shell::new();
+    for (arguments, kept) in [
+        (&["openapi"][..], include_str!("../../docs/openapi.json")),
+        (
+            &["openapi", "--older"],
+            include_str!("../../docs/openapi-3.0.json"),
+        ),
+    ] {
+        let ended = shell.run(arguments);
+
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+        assert!(ended.stdout == kept, "{arguments:?}");
     }
 }
 

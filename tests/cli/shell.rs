@@ -2,6 +2,7 @@
 
 use std::io::BufRead;
 use std::io::BufReader;
+use std::io::Read;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::net::TcpListener;
@@ -13,6 +14,7 @@ use std::sync::mpsc;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::Sender;
 use std::thread;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -115,17 +117,13 @@ impl Shell {
         let stdin = process.0.stdin.take();
         // A command that reads nothing may be gone by now.
         let _ = stdin.expect("standard input").write_all(input);
-        let code = process.code();
-        let text = |stream: &mut dyn std::io::Read| {
-            let mut text = String::new();
-            stream.read_to_string(&mut text).expect("UTF-8");
-            text
-        };
-        let Child { stdout, stderr, .. } = &mut process.0;
+        // Read while it writes: it may have more to say than fits in between.
+        let stdout = text_of(process.0.stdout.take().expect("standard output"));
+        let stderr = text_of(process.0.stderr.take().expect("standard error"));
         let ended = Ended {
-            code,
-            stdout: text(stdout.as_mut().expect("standard output")),
-            stderr: text(stderr.as_mut().expect("standard error")),
+            code: process.code(),
+            stdout: stdout.join().expect("UTF-8"),
+            stderr: stderr.join().expect("UTF-8"),
         };
         assert!(
             !ended.stderr.contains("panicked"),
@@ -268,4 +266,13 @@ pub(crate) fn until_ready(operators: SocketAddr) {
     let (shell, url) = (Shell::new(), format!("http://{operators}/readyz"));
     let ready = |_| shell.run(&["healthcheck", &url]).code == Some(0);
     assert!((0..100).any(ready), "never ready");
+}
+
+/// What a stream says up to its end, once it has.
+fn text_of(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("UTF-8");
+        text
+    })
 }

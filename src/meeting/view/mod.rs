@@ -19,6 +19,12 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
+use utoipa::PartialSchema;
+use utoipa::ToSchema;
+use utoipa::openapi::ObjectBuilder;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::Type;
+use utoipa::openapi::schema::Schema;
 
 use super::Meeting;
 
@@ -44,6 +50,20 @@ const WITHHELD: [(&str, Part); 4] = [
     ("guests[].phone_number", Part::Phones),
     ("extra", Part::Extra),
 ];
+
+/// One of the paths that may be withheld, as the API's description has it.
+pub(super) struct Path;
+
+impl PartialSchema for Path {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(WITHHELD.map(|(path, _)| path)))
+            .into()
+    }
+}
+
+impl ToSchema for Path {}
 
 /// A set of [`Part`]s.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]

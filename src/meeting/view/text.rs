@@ -43,7 +43,8 @@ struct Compressed {
 }
 
 impl Text {
-    pub(super) fn new(bytes: &[u8]) -> Self {
+    /// The body that is these bytes, of which it keeps a copy.
+    pub fn new(bytes: &[u8]) -> Self {
         let sha256: [u8; 32] = Sha256::digest(bytes).into();
         let mut digest = [0; 16];
         digest

@@ -133,6 +133,84 @@ fn numbers_come_as_numbers_or_strings_and_booleans_as_booleans_or_0_and_1() {
 }
 
 #[test]
+fn numbers_become_the_words_that_callers_rely_on() {
+    for (sent, key, words) in [
+        (
+            "/status",
+            "/status",
+            &[
+                (1, "not_started"),
+                (2, "in_progress"),
+                (3, "ended"),
+                (4, "cancelled"),
+                (5, "expired"),
+                (6, "unknown"),
+            ][..],
+        ),
+        (
+            "/meeting_type",
+            "/type",
+            &[
+                (0, "one_time"),
+                (1, "recurring"),
+                (2, "wechat"),
+                (3, "rooms_screencast"),
+                (4, "unknown"),
+                (5, "personal_room"),
+                (6, "webinar"),
+            ],
+        ),
+        (
+            "/settings/enable_enter_mute",
+            "/settings/enter_mute",
+            &[(0, "off"), (1, "on"), (2, "on_above_6"), (3, "unknown")],
+        ),
+        (
+            "/settings/watermark_type",
+            "/settings/watermark",
+            &[(0, "single_row"), (1, "multi_row"), (2, "unknown")],
+        ),
+        (
+            "/settings/remind_scope",
+            "/reminders/scope",
+            &[
+                (1, "none"),
+                (2, "host"),
+                (3, "all"),
+                (4, "selected"),
+                (5, "unknown"),
+            ],
+        ),
+        (
+            "/reminders/repeat_type",
+            "/recurrence/frequency",
+            &[
+                (0, "daily"),
+                (1, "weekly"),
+                (2, "monthly"),
+                (3, "unknown"),
+                (7, "workdays"),
+            ],
+        ),
+        (
+            "/reminders/repeat_until_type",
+            "/recurrence/until_type",
+            &[(0, "date"), (1, "count"), (2, "unknown")],
+        ),
+    ] {
+        for &(number, word) in words {
+            let mut info = json!({"settings": {}, "reminders": {"is_repeat": 1}});
+            let (above, name) = sent.rsplit_once('/').expect("a path");
+            info.pointer_mut(above).expect("an object")[name] = number.into();
+
+            let (body, _) = read(&info);
+
+            assert_eq!(body.pointer(key), Some(&word.into()), "{sent} {number}");
+        }
+    }
+}
+
+#[test]
 fn fields_of_older_versions_land_in_the_same_keys() {
     let (body, extra) = read(&json!({
         "creator_userid": "zhangsan",
