@@ -64,6 +64,13 @@ impl Front {
         }
     }
 
+    /// Counts a caller who finds no place, and may leave without asking for anything.
+    pub(super) fn turn_away(&self) {
+        if let Some(metrics) = &self.metrics {
+            metrics.shed(Shed::Connections);
+        }
+    }
+
     /// Answers a request; or says why its head was refused.
     pub(super) async fn answer(
         &self,
@@ -86,9 +93,6 @@ impl Front {
             trace_id: TraceId::of(&span, request.headers()),
             request_id,
         };
-        if refused == Some(Verdict::Crowded) {
-            metrics.shed(Shed::Connections);
-        }
         let responding = self.respond(request, refused, &asked.request_id);
         let mut response = responding.instrument(span.clone()).await;
         telemetry::answered(&span, response.status().as_u16());

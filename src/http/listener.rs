@@ -201,6 +201,7 @@ impl Hall {
         } = self.limits;
         let (connection, patience) = match room {
             Room::Anteroom => {
+                self.front.turn_away();
                 self.log.turned_away();
                 (
                     Connection::turned_away(),
