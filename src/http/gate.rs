@@ -219,7 +219,7 @@ impl<S: AsyncRead + Unpin> Gate<S> {
     /// Ready when the caller has been waited for too long.
     fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let is_first = matches!(self.protocol, Protocol::Either | Protocol::HeadsToCome);
-        let (phase, patience) = if self.connection.is_busy() {
+        let (phase, patience) = if self.connection.is_busy() || self.write_deadline.is_some() {
             self.phase = Phase::Answer;
             return Poll::Pending;
         } else if self.is_ending() {
@@ -236,12 +236,10 @@ impl<S: AsyncRead + Unpin> Gate<S> {
         self.read_deadline.as_mut().poll(context)
     }
 
-    /// Whether the caller is waited for a last time: not while it is still taking an answer, nor in
-    /// HTTP/2, where the server knows what is under way.
+    /// Whether the caller is waited for a last time: not in HTTP/2, where the server knows what is
+    /// under way.
     fn is_ending(&self) -> bool {
-        self.connection.is_ending()
-            && self.protocol != Protocol::Frames
-            && self.write_deadline.is_none()
+        self.connection.is_ending() && self.protocol != Protocol::Frames
     }
 
     /// Reads and throws away what the caller still sends, for a while.
@@ -305,7 +303,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gate<S> {
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
             if self.write_deadline.take().is_some() {
-                // Now that the answer goes on, what is waited for may be something else.
+                // Now that the answer goes on, what is waited for may be something else, and the
+                // wait for it begins anew: a caller who takes an answer does not rest.
+                self.phase = Phase::Answer;
                 context.waker().wake_by_ref();
             }
             return written;
