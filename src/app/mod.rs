@@ -22,6 +22,7 @@ use crate::dice::Chance;
 use crate::http;
 use crate::http::Access;
 use crate::http::Desk;
+use crate::http::Limits;
 use crate::http::Listener;
 use crate::http::Office;
 use crate::logging::Switch;
@@ -53,6 +54,7 @@ pub enum OpenError {
 pub struct App {
     callers: Listener,
     operators: Listener,
+    limits: Limits,
     config: Arc<ArcSwap<Config>>,
     desk: Desk,
     steward: Steward,
@@ -99,6 +101,7 @@ impl App {
         });
         let callers = open(config.server.listen)?.speaking(tls.clone());
         let operators = open(config.admin.listen)?;
+        let limits = Limits::of(&config.server);
         let config = Arc::new(ArcSwap::from_pointee(config));
         let Rereading { sources, log } = rereading;
         let steward = Steward {
@@ -122,6 +125,7 @@ impl App {
         Ok(Self {
             callers,
             operators,
+            limits,
             config,
             desk,
             steward,
@@ -151,6 +155,7 @@ impl App {
         let Self {
             callers,
             operators,
+            limits,
             config,
             desk,
             steward,
@@ -160,25 +165,14 @@ impl App {
             callers = %callers.address(), operators = %operators.address(),
             "serving callers on {} and operators on {}", callers.address(), operators.address(),
         );
-        let office = Office {
-            meetings: desk.meetings.clone(),
-            leaving: leave.clone(),
-            clock: desk.clock.clone(),
-            metrics: desk.metrics.clone(),
-            log: steward.log.clone(),
-            opened_at: desk.clock.now(),
-        };
+        let office = office(&desk, steward.log.clone(), leave.clone());
         let (callers_stop, operators_stop) = (CancellationToken::new(), CancellationToken::new());
-        let server = config.load().server.clone();
         let steward = AbortOnDropHandle::new(tokio::spawn(steward.serve()));
-        let operators = tokio::spawn({
-            let (settings, stop) = (server.clone(), operators_stop.clone());
-            async move { http::serve_operators(operators, office, &settings, stop).await }
-        });
-        let mut callers = tokio::spawn({
-            let (settings, stop) = (server, callers_stop.clone());
-            async move { http::serve_callers(callers, desk, &settings, stop).await }
-        });
+        let operators =
+            http::serve_operators(operators, office, limits.clone(), operators_stop.clone());
+        let operators = tokio::spawn(operators);
+        let callers = http::serve_callers(callers, desk, limits, callers_stop.clone());
+        let mut callers = tokio::spawn(callers);
 
         leave.cancelled().await;
         let http::Settings {
@@ -212,6 +206,18 @@ impl App {
 /// How long operators are given to end what they are doing. Longer than a connection that is quiet is
 /// kept at the end, so that one that is not used is closed in peace.
 const OPERATORS_GRACE: Duration = Duration::from_secs(1);
+
+/// What the operators' routes work with.
+fn office(desk: &Desk, log: Option<Switch>, leaving: CancellationToken) -> Office {
+    Office {
+        meetings: desk.meetings.clone(),
+        leaving,
+        clock: desk.clock.clone(),
+        metrics: desk.metrics.clone(),
+        log,
+        opened_at: desk.clock.now(),
+    }
+}
 
 fn load(config: &Config) -> Load {
     Load {

@@ -35,6 +35,7 @@ use tokio_util::io::poll_read_buf;
 use super::connection::Connection;
 use super::head;
 use super::head::HeadReader;
+use super::patience::Patience;
 
 /// How HTTP/2 begins (RFC 9113, section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -46,28 +47,6 @@ const READ_BYTES: usize = 4 * 1024;
 /// were we to close with something unread, the network would throw our answer away.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES_MAX: usize = 1024 * 1024;
-
-/// How long a gate waits.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    /// For a head to be complete.
-    pub(super) head: Duration,
-    /// For the next head to begin, and for an answer to be taken.
-    pub(super) idle: Duration,
-    /// For anything at all, once the connection is ending.
-    pub(super) ending: Duration,
-}
-
-impl Patience {
-    /// The same, whatever is waited for.
-    pub(super) const fn always(wait: Duration) -> Self {
-        Self {
-            head: wait,
-            idle: wait,
-            ending: wait,
-        }
-    }
-}
 
 /// A connection of which the server sees vetted heads only.
 pub(super) struct Gate<S> {
