@@ -111,6 +111,7 @@ impl App {
             log,
             config: Arc::clone(&config),
             access: Arc::clone(&access),
+            limits: limits.clone(),
             tls,
             meetings: meetings.clone(),
             wecom,

@@ -18,6 +18,7 @@ use crate::config::Fault;
 use crate::config::Fingerprint;
 use crate::config::Sources;
 use crate::http::Access;
+use crate::http::Limits;
 use crate::logging::Switch;
 use crate::service::Meetings;
 use crate::setting::Flaw;
@@ -37,6 +38,7 @@ pub(super) struct Steward {
     pub(super) log: Option<Switch>,
     pub(super) config: Arc<ArcSwap<Config>>,
     pub(super) access: Arc<ArcSwap<Access>>,
+    pub(super) limits: Limits,
     /// `None` where callers come in without it, which stays so.
     pub(super) tls: Option<Arc<tls::Server>>,
     pub(super) meetings: Meetings,
@@ -108,6 +110,7 @@ impl Steward {
         self.wecom = self.wecom.succeeding(&config.wecom, apps)?;
         self.meetings
             .adjust(config.cache, super::load(&config), self.wecom.clone());
+        self.limits.adjust(&config.server);
         let access = Access::new(roster, self.clock.clone());
         let access = access.carrying_over(&self.access.load());
         self.access.store(Arc::new(access));

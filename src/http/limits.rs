@@ -47,6 +47,14 @@ impl Limits {
         }
     }
 
+    /// Has those who come from now on waited for as these say. The rest waits for the next start.
+    pub fn adjust(&self, settings: &Settings) {
+        // Both doors share it.
+        self.callers
+            .patience
+            .store(Arc::new(Patience::of(settings)));
+    }
+
     /// How many connections both doors may hold at a time, of those served and those turned away.
     pub fn connections_max(&self) -> usize {
         let both = [self.callers.places, self.operators.places].map(Places::total);
