@@ -135,9 +135,9 @@ async fn serve(SettingsArgs { config }: SettingsArgs) -> ExitCode {
         sources,
         log: Some(log.switch()),
     };
-    descriptors::make_room_for(connections_max(&checked.config));
+    let fitting = descriptors::make_room_for(connections_max(&checked.config));
     let app = match App::open(checked, rereading, chance) {
-        Ok(app) => app,
+        Ok(app) => app.within(fitting),
         Err(error) => {
             complain(&error.to_string());
             return FAILED;

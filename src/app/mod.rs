@@ -134,6 +134,18 @@ impl App {
         })
     }
 
+    /// The same, and no more connections at a time than that: those of callers, of operators, and to
+    /// WeCom, which has a quarter at most.
+    #[must_use]
+    pub fn within(self, connections: u64) -> Self {
+        let to_wecom = u64::from(self.config.load().wecom.max_in_flight);
+        let left = connections - to_wecom.min(connections / 4);
+        let limits = self
+            .limits
+            .within(usize::try_from(left).unwrap_or(usize::MAX));
+        Self { limits, ..self }
+    }
+
     /// Whoever rings it has the settings read again.
     pub fn bell(&self) -> Arc<Notify> {
         Arc::clone(&self.steward.bell)
@@ -166,6 +178,7 @@ impl App {
             callers = %callers.address(), operators = %operators.address(),
             "serving callers on {} and operators on {}", callers.address(), operators.address(),
         );
+        tell_if_lowered(&limits, &config.load());
         let office = office(&desk, steward.log.clone(), leave.clone());
         let (callers_stop, operators_stop) = (CancellationToken::new(), CancellationToken::new());
         let steward = AbortOnDropHandle::new(tokio::spawn(steward.serve()));
@@ -207,6 +220,18 @@ impl App {
 /// How long operators are given to end what they are doing. Longer than a connection that is quiet is
 /// kept at the end, so that one that is not used is closed in peace.
 const OPERATORS_GRACE: Duration = Duration::from_secs(1);
+
+/// Says so where fewer callers are served than is set.
+fn tell_if_lowered(limits: &Limits, config: &Config) {
+    let (callers, set) = (limits.callers_max(), config.server.max_connections);
+    if u32::try_from(callers).is_ok_and(|callers| callers < set) {
+        tracing::warn!(
+            callers,
+            "no more than {callers} callers at a time are served, instead of {set}: there are not \
+             enough descriptors for more connections",
+        );
+    }
+}
 
 /// What the operators' routes work with.
 fn office(desk: &Desk, log: Option<Switch>, leaving: CancellationToken) -> Office {

@@ -55,9 +55,61 @@ impl Limits {
             .store(Arc::new(Patience::of(settings)));
     }
 
+    /// The same, and no more connections than that. Operators come first, with a quarter at most:
+    /// they do not answer a probe who have no descriptor left for it.
+    #[must_use]
+    pub fn within(mut self, connections: usize) -> Self {
+        if connections < self.connections_max() {
+            let operators = self.operators.places.within(connections / 4);
+            let left = connections.saturating_sub(operators.total());
+            self.operators.places = operators;
+            self.callers.places = self.callers.places.within(left);
+        }
+        self
+    }
+
+    /// How many callers are served at a time.
+    pub fn callers_max(&self) -> usize {
+        self.callers.places.hall
+    }
+
     /// How many connections both doors may hold at a time, of those served and those turned away.
     pub fn connections_max(&self) -> usize {
         let both = [self.callers.places, self.operators.places].map(Places::total);
         both.into_iter().fold(0, usize::saturating_add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places_within(connections: usize) -> [(usize, usize); 2] {
+        let limits = Limits::of(&Settings::default()).within(connections);
+        [limits.callers, limits.operators].map(|Door { places, .. }| (places.hall, places.anteroom))
+    }
+
+    #[test]
+    fn what_does_not_fit_is_taken_off_callers_first() {
+        for (connections, callers, operators) in [
+            (usize::MAX, (10_000, 256), (64, 256)),
+            (10_576, (10_000, 256), (64, 256)),
+            (10_575, (9_999, 256), (64, 256)),
+            (896, (582, 194), (64, 56)),
+            (30, (18, 5), (6, 1)),
+            (0, (1, 0), (1, 0)),
+        ] {
+            let expected = [callers, operators];
+            assert_eq!(places_within(connections), expected, "{connections}");
+        }
+    }
+
+    #[test]
+    fn no_more_connections_are_held_than_fit() {
+        for connections in 2..12_000 {
+            let places = places_within(connections);
+            let total: usize = places.iter().map(|(hall, anteroom)| hall + anteroom).sum();
+            assert!(total <= connections, "{places:?} of {connections}");
+        }
     }
 }

@@ -28,6 +28,17 @@ impl Places {
         }
     }
 
+    /// The same, and no more than that altogether, a quarter of them to turn callers away in. One
+    /// caller is always served.
+    pub(super) fn within(self, most: usize) -> Self {
+        let anteroom = self.anteroom.min(most / 4);
+        let hall = self.hall.min(most - anteroom);
+        Self {
+            hall: hall.max(1),
+            anteroom,
+        }
+    }
+
     pub(super) const fn total(self) -> usize {
         self.hall.saturating_add(self.anteroom)
     }
