@@ -149,7 +149,7 @@ fn vet(head: &[u8]) -> Result<(), Verdict> {
 
 /// Whether what is asked for can be meant for us: by a protocol that is ours, and without a user, whom
 /// some take for a part of the host.
-fn vet_uri(uri: &Uri) -> Result<(), Verdict> {
+pub(super) fn vet_uri(uri: &Uri) -> Result<(), Verdict> {
     if ![None, Some("http"), Some("https")].contains(&uri.scheme_str()) {
         return Err(Verdict::Bad("the target is neither http nor https"));
     }
@@ -167,9 +167,7 @@ fn vet_fields(fields: &[httparse::Header<'_>]) -> Result<(), Verdict> {
     for field in fields {
         if field.name.eq_ignore_ascii_case("host") {
             hosts += 1;
-            if field.value.is_empty() || !field.value.iter().all(|&byte| is_host_byte(byte)) {
-                return Err(Verdict::Bad("the Host is none"));
-            }
+            vet_host(field.value)?;
         } else if field.name.eq_ignore_ascii_case("transfer-encoding") {
             return Err(Verdict::Bad(
                 "no request here has a body: no Transfer-Encoding is taken",
@@ -188,6 +186,14 @@ fn vet_fields(fields: &[httparse::Header<'_>]) -> Result<(), Verdict> {
         (1, _) => Err(Verdict::Bad("there must be one Content-Length at most")),
         _ => Err(Verdict::Bad("there must be exactly one Host")),
     }
+}
+
+/// Whether a `Host` is one.
+pub(super) fn vet_host(host: &[u8]) -> Result<(), Verdict> {
+    if host.is_empty() || !host.iter().all(|&byte| is_host_byte(byte)) {
+        return Err(Verdict::Bad("the Host is none"));
+    }
+    Ok(())
 }
 
 /// What may stand in a `Host` (RFC 3986, section 3.2.2, and the port): a list, a path or a user

@@ -239,9 +239,15 @@ impl Guest {
     /// Serves the connection to its end.
     async fn serve(self: Arc<Self>, gate: Gate<Line>) {
         let server = server(self.http2);
-        let service = service_fn(|request| {
+        let service = service_fn(|request: Request<Incoming>| {
             let guest = Arc::clone(&self);
-            async move { guest.answer(request).await }
+            // At once, and not when it is first gone on with: the gate looks before that.
+            let under_way = UnderWay::begin(&self.connection, request.version());
+            async move {
+                let answer = guest.answer(request).await;
+                drop(under_way);
+                answer
+            }
         });
         let mut serving = std::pin::pin!(server.serve_connection(TokioIo::new(gate), service));
         // The ending is looked at first: what is served after that knows of it.
@@ -272,11 +278,6 @@ impl Guest {
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
         let connection = &*self.connection;
         let is_http2 = request.version() == Version::HTTP_2;
-        // The gate counts a head of HTTP/1.1 as it lets it in; it does not see those of HTTP/2.
-        if is_http2 {
-            connection.begin();
-        }
-        let _under_way = UnderWay(connection);
         // No request here has a body.
         let mut request = request.map(|_| Body::empty());
         let extensions = request.extensions_mut();
@@ -301,16 +302,26 @@ fn server(http2: bool) -> auto::Builder<TokioExecutor> {
         .http1()
         .max_buf_size(2 * HEAD_BYTES_MAX)
         .half_close(false);
-    server
-        .http2()
-        .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX));
+    // Beyond that, the server answers by itself, without a problem and a request id.
+    let head_bytes_max = u32::try_from(2 * HEAD_BYTES_MAX).unwrap_or(u32::MAX);
+    server.http2().max_header_list_size(head_bytes_max);
     if http2 { server } else { server.http1_only() }
 }
 
 /// A request that is being answered, until it is answered or its caller has gone.
-struct UnderWay<'a>(&'a Connection);
+struct UnderWay(Arc<Connection>);
 
-impl Drop for UnderWay<'_> {
+impl UnderWay {
+    /// The gate counts a head of HTTP/1.1 as it lets it in; it does not see those of HTTP/2.
+    fn begin(connection: &Arc<Connection>, version: Version) -> Self {
+        if version == Version::HTTP_2 {
+            connection.begin();
+        }
+        Self(Arc::clone(connection))
+    }
+}
+
+impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.end();
     }

@@ -6,7 +6,7 @@
 //! ```text
 //! listener   connections, their number (limits, seating), their end
 //!   line     TCP, or TLS on it
-//!   gate     vetted heads only (head), with deadlines (patience; connection: what both know)
+//!   gate     vetted heads only (head, frames), with deadlines (patience; connection: what both know)
 //!     front  request id, panics, problems, a count and a line of the log (account)
 //!       meetings | admin    the routes
 //! ```
@@ -18,6 +18,7 @@ mod caching;
 mod connection;
 mod directives;
 mod encoding;
+mod frames;
 mod front;
 mod gate;
 mod head;
