@@ -22,7 +22,8 @@ use super::patience::Midst;
 /// Bytes of what each frame begins with (RFC 9113, section 4.1).
 const FRAME_HEAD_BYTES: usize = 9;
 
-/// Kinds of frame that a head comes in, and the flag of the last one.
+/// Kinds of frame that bodies and heads come in, and the flag of the last one of a head.
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const CONTINUATION: u8 = 9;
 const END_HEADERS: u8 = 4;
@@ -55,6 +56,8 @@ enum Stage {
 pub(super) enum Complete {
     Nothing,
     Frame,
+    /// A frame with some of a body.
+    Data,
     Head,
 }
 
@@ -111,7 +114,11 @@ impl FrameReader {
         } else {
             Stage::Between
         };
-        Complete::Frame
+        if self.kind() == DATA {
+            Complete::Data
+        } else {
+            Complete::Frame
+        }
     }
 
     fn length(&self) -> usize {
@@ -236,7 +243,7 @@ mod tests {
         for (frame, midst, complete) in [
             (frame(HEADERS, END_HEADERS, 7), Midst::Head, Complete::Head),
             (frame(PING, END_HEADERS, 8), Midst::Frame, Complete::Frame),
-            (frame(0, 1, 255), Midst::Frame, Complete::Frame),
+            (frame(DATA, 1, 255), Midst::Frame, Complete::Data),
         ] {
             for step in [1, 2, 5, 11] {
                 let mut reader = reader();

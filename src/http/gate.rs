@@ -63,6 +63,8 @@ pub(super) struct Gate<S> {
     protocol: Protocol,
     heads: HeadReader,
     frames: FrameReader,
+    /// The same for what is sent.
+    sent: FrameReader,
     /// What was received and the server has not had yet.
     inbox: BytesMut,
     /// How much of the inbox, from its beginning, the server may have.
@@ -108,6 +110,7 @@ impl<S: AsyncRead + Unpin> Gate<S> {
             },
             heads: HeadReader::default(),
             frames: FrameReader::default(),
+            sent: FrameReader::default(),
             inbox: BytesMut::new(),
             vetted: 0,
             write_deadline: None,
@@ -143,7 +146,7 @@ impl<S: AsyncRead + Unpin> Gate<S> {
         let news = self.inbox.get(self.vetted..).unwrap_or_default();
         match self.frames.follow(news) {
             Complete::Head => self.watch.begin_anew(),
-            Complete::Frame => self.watch.note_frame(),
+            Complete::Data | Complete::Frame => self.watch.note_frame(),
             Complete::Nothing => {}
         }
         self.vetted = self.inbox.len();
@@ -293,6 +296,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gate<S> {
     }
 }
 
+impl<S> Gate<S> {
+    /// Follows the answers of HTTP/2. It is the caller who says how much of one may be sent, and no
+    /// write waits for that: so whoever takes one is known by what of it goes out.
+    fn follow_sent(&mut self, slices: &[io::IoSlice<'_>], mut length: usize) {
+        if self.protocol != Protocol::Frames {
+            return;
+        }
+        for slice in slices {
+            let sent = slice.get(..length.min(slice.len())).unwrap_or_default();
+            length -= sent.len();
+            if self.sent.follow(sent) >= Complete::Data {
+                self.watch.note_taken();
+            }
+        }
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gate<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
@@ -300,7 +320,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gate<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.check_write(context, written)
+        let length = ready!(self.check_write(context, written))?;
+        self.follow_sent(&[io::IoSlice::new(bytes)], length);
+        Poll::Ready(Ok(length))
     }
 
     fn poll_write_vectored(
@@ -309,7 +331,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gate<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.check_write(context, written)
+        let length = ready!(self.check_write(context, written))?;
+        self.follow_sent(slices, length);
+        Poll::Ready(Ok(length))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -102,6 +102,13 @@ impl Watch {
         self.coming_since = None;
     }
 
+    /// Notes that some more of an answer is on its way: who takes it does not rest.
+    pub(super) fn note_taken(&mut self) {
+        if let Some(since) = &mut self.resting_since {
+            *since = Instant::now();
+        }
+    }
+
     /// Notes that a head is complete, or an answer is being taken: every wait begins anew.
     pub(super) fn begin_anew(&mut self) {
         self.coming_since = None;

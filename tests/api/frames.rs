@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::Body;
+use bytes::Bytes;
 use http::Request;
 use http::header;
 use http_body_util::BodyExt;
 use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use crate::connections::http2;
 use crate::house::House;
@@ -142,6 +144,32 @@ async fn who_goes_on_asking_is_kept() {
         tokio::time::sleep(Duration::from_millis(60)).await;
         assert_eq!(http2::status(&mut caller, "/nowhere").await, 404);
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_taken_steadily_is_given_to_its_end_however_long_that_takes() {
+    let idle = Duration::from_millis(600);
+    let settings = [
+        ("server.http2", "true"),
+        ("server.idle_timeout", "600ms"),
+        ("wecom.max_response_bytes", "8MiB"),
+    ];
+    let house = House::with(&settings).await;
+    // Much more than may be sent before some of it is taken.
+    let length = house.given_meeting_of("m1", 4_000_000);
+    let mut caller = http2::caller_of(&house).await;
+    let request = Request::get("http://a/meetings/m1").body(Body::empty());
+    let answer = caller.send_request(request.expect("a request")).await;
+    let mut body = answer.expect("an answer").into_body();
+
+    let (began, mut heard) = (Instant::now(), 0);
+    while let Some(some) = body.frame().await {
+        heard += some.expect("more").data_ref().map_or(0, Bytes::len);
+        tokio::time::sleep(Duration::from_millis(4)).await;
+    }
+
+    assert!(heard > length, "{heard} bytes");
+    assert!(began.elapsed() > idle, "{:?}", began.elapsed());
 }
 
 /// The status of this request, and the code of the problem that it is answered with.
