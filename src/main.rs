@@ -143,9 +143,9 @@ async fn serve(SettingsArgs { config }: SettingsArgs) -> ExitCode {
         sources,
         log: Some(log.switch()),
     };
-    descriptors::make_room_for(connections_max(&checked.config));
+    let fitting = descriptors::make_room_for(connections_max(&checked.config));
     let app = match App::open(checked, rereading, chance) {
-        Ok(app) => app,
+        Ok(app) => app.within(fitting),
         Err(error) => {
             complain(&error.to_string());
             return FAILED;
@@ -186,7 +186,9 @@ async fn hand_over(telemetry: Option<Telemetry>) {
 
 /// Connections at a time, those of callers and operators and those to WeCom.
 fn connections_max(config: &Config) -> u64 {
-    http::connections_max(&config.server).saturating_add(config.wecom.max_in_flight.into())
+    let doors = http::Limits::of(&config.server).connections_max();
+    let doors = u64::try_from(doors).unwrap_or(u64::MAX);
+    doors.saturating_add(config.wecom.max_in_flight.into())
 }
 
 /// The signals that we listen for.

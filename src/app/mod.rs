@@ -22,6 +22,7 @@ use crate::dice::Chance;
 use crate::http;
 use crate::http::Access;
 use crate::http::Desk;
+use crate::http::Limits;
 use crate::http::Listener;
 use crate::http::Office;
 use crate::logging::Switch;
@@ -53,6 +54,7 @@ pub enum OpenError {
 pub struct App {
     callers: Listener,
     operators: Listener,
+    limits: Limits,
     config: Arc<ArcSwap<Config>>,
     desk: Desk,
     steward: Steward,
@@ -99,6 +101,7 @@ impl App {
         });
         let callers = open(config.server.listen)?.speaking(tls.clone());
         let operators = open(config.admin.listen)?;
+        let limits = Limits::of(&config.server);
         let config = Arc::new(ArcSwap::from_pointee(config));
         let Rereading { sources, log } = rereading;
         let steward = Steward {
@@ -108,6 +111,7 @@ impl App {
             log,
             config: Arc::clone(&config),
             access: Arc::clone(&access),
+            limits: limits.clone(),
             tls,
             meetings: meetings.clone(),
             wecom,
@@ -122,11 +126,24 @@ impl App {
         Ok(Self {
             callers,
             operators,
+            limits,
             config,
             desk,
             steward,
             questions,
         })
+    }
+
+    /// The same, and no more connections at a time than that: those of callers, of operators, and to
+    /// WeCom, which has a quarter at most.
+    #[must_use]
+    pub fn within(self, connections: u64) -> Self {
+        let to_wecom = u64::from(self.config.load().wecom.max_in_flight);
+        let left = connections - to_wecom.min(connections / 4);
+        let limits = self
+            .limits
+            .within(usize::try_from(left).unwrap_or(usize::MAX));
+        Self { limits, ..self }
     }
 
     /// Whoever rings it has the settings read again.
@@ -151,6 +168,7 @@ impl App {
         let Self {
             callers,
             operators,
+            limits,
             config,
             desk,
             steward,
@@ -160,25 +178,15 @@ impl App {
             callers = %callers.address(), operators = %operators.address(),
             "serving callers on {} and operators on {}", callers.address(), operators.address(),
         );
-        let office = Office {
-            meetings: desk.meetings.clone(),
-            leaving: leave.clone(),
-            clock: desk.clock.clone(),
-            metrics: desk.metrics.clone(),
-            log: steward.log.clone(),
-            opened_at: desk.clock.now(),
-        };
+        tell_if_lowered(&limits, &config.load());
+        let office = office(&desk, steward.log.clone(), leave.clone());
         let (callers_stop, operators_stop) = (CancellationToken::new(), CancellationToken::new());
-        let server = config.load().server.clone();
         let steward = AbortOnDropHandle::new(tokio::spawn(steward.serve()));
-        let operators = tokio::spawn({
-            let (settings, stop) = (server.clone(), operators_stop.clone());
-            async move { http::serve_operators(operators, office, &settings, stop).await }
-        });
-        let mut callers = tokio::spawn({
-            let (settings, stop) = (server, callers_stop.clone());
-            async move { http::serve_callers(callers, desk, &settings, stop).await }
-        });
+        let operators =
+            http::serve_operators(operators, office, limits.clone(), operators_stop.clone());
+        let operators = tokio::spawn(operators);
+        let callers = http::serve_callers(callers, desk, limits, callers_stop.clone());
+        let mut callers = tokio::spawn(callers);
 
         leave.cancelled().await;
         let http::Settings {
@@ -212,6 +220,30 @@ impl App {
 /// How long operators are given to end what they are doing. Longer than a connection that is quiet is
 /// kept at the end, so that one that is not used is closed in peace.
 const OPERATORS_GRACE: Duration = Duration::from_secs(1);
+
+/// Says so where fewer callers are served than is set.
+fn tell_if_lowered(limits: &Limits, config: &Config) {
+    let (callers, set) = (limits.callers_max(), config.server.max_connections);
+    if u32::try_from(callers).is_ok_and(|callers| callers < set) {
+        tracing::warn!(
+            callers,
+            "no more than {callers} callers at a time are served, instead of {set}: there are not \
+             enough descriptors for more connections",
+        );
+    }
+}
+
+/// What the operators' routes work with.
+fn office(desk: &Desk, log: Option<Switch>, leaving: CancellationToken) -> Office {
+    Office {
+        meetings: desk.meetings.clone(),
+        leaving,
+        clock: desk.clock.clone(),
+        metrics: desk.metrics.clone(),
+        log,
+        opened_at: desk.clock.now(),
+    }
+}
 
 fn load(config: &Config) -> Load {
     Load {

@@ -18,6 +18,7 @@ use crate::config::Fault;
 use crate::config::Fingerprint;
 use crate::config::Sources;
 use crate::http::Access;
+use crate::http::Limits;
 use crate::logging::Switch;
 use crate::service::Meetings;
 use crate::setting::Flaw;
@@ -37,6 +38,7 @@ pub(super) struct Steward {
     pub(super) log: Option<Switch>,
     pub(super) config: Arc<ArcSwap<Config>>,
     pub(super) access: Arc<ArcSwap<Access>>,
+    pub(super) limits: Limits,
     /// `None` where callers come in without it, which stays so.
     pub(super) tls: Option<Arc<tls::Server>>,
     pub(super) meetings: Meetings,
@@ -114,6 +116,7 @@ impl Steward {
         let adjusting = tokio::task::spawn_blocking(move || meetings.adjust(settings, load, wecom));
         // Fails only if it panics: then things stay as they are, and the hook has told it.
         let _ = adjusting.await;
+        self.limits.adjust(&config.server);
         let access = Access::new(roster, self.clock.clone());
         let access = access.carrying_over(&self.access.load());
         self.access.store(Arc::new(access));

@@ -11,8 +11,9 @@ use rustix::process::setrlimit;
 /// What we need besides connections: listeners, the log, the runtime's own, files that are read.
 const OURS: u64 = 64;
 
-/// Raises the soft limit to the hard one, and warns if so many connections do not fit under it.
-pub fn make_room_for(connections: u64) {
+/// Raises the soft limit to the hard one, and warns if so many connections do not fit under it. How
+/// many do.
+pub fn make_room_for(connections: u64) -> u64 {
     let limit = raise();
     let needed = connections.saturating_add(OURS);
     if limit < needed {
@@ -23,6 +24,8 @@ pub fn make_room_for(connections: u64) {
              limit, or lower server.max_connections",
         );
     }
+    // Where there are very few, we make do with less.
+    limit - OURS.min(limit / 2)
 }
 
 /// What the limit is then. The system's way to say that there is none is a number too.

@@ -11,11 +11,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::IntoResponse;
 use axum::response::Response;
-use http::HeaderMap;
 use http::Method;
 use http::Request;
-use http::Version;
-use http::header;
 use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanic;
 use tower_service::Service;
@@ -25,8 +22,7 @@ use tracing::Span;
 use super::account::Account;
 use super::account::Asked;
 use super::account::TraceId;
-use super::head::FIELDS_MAX;
-use super::head::TARGET_BYTES_MAX;
+use super::frames;
 use super::head::Verdict;
 use super::problem::Problem;
 use super::request_id::RequestId;
@@ -64,6 +60,13 @@ impl Front {
         }
     }
 
+    /// Counts a caller who finds no place, and may leave without asking for anything.
+    pub(super) fn turn_away(&self) {
+        if let Some(metrics) = &self.metrics {
+            metrics.shed(Shed::Connections);
+        }
+    }
+
     /// Answers a request; or says why its head was refused.
     pub(super) async fn answer(
         &self,
@@ -86,9 +89,6 @@ impl Front {
             trace_id: TraceId::of(&span, request.headers()),
             request_id,
         };
-        if refused == Some(Verdict::Crowded) {
-            metrics.shed(Shed::Connections);
-        }
         let responding = self.respond(request, refused, &asked.request_id);
         let mut response = responding.instrument(span.clone()).await;
         telemetry::answered(&span, response.status().as_u16());
@@ -105,7 +105,7 @@ impl Front {
         refused: Option<Verdict>,
         request_id: &RequestId,
     ) -> Response {
-        let refused = refused.or_else(|| vet_frames(&request).err());
+        let refused = refused.or_else(|| frames::vet(&request).err());
         let mut response = match refused {
             Some(verdict) => Problem::from(verdict).into_response(),
             None => self.route(request).await,
@@ -152,35 +152,4 @@ fn counted(method: &Method) -> metrics::Method {
 /// The panic itself was reported by the hook; its message is nobody's business.
 fn internal(_: Panic) -> Response {
     Problem::internal().into_response()
-}
-
-/// The bounds that the gate keeps for HTTP/1.1, for a request of HTTP/2, whose heads the gate does
-/// not see. Its framing cannot be read in two ways.
-fn vet_frames(request: &Request<Body>) -> Result<(), Verdict> {
-    if request.version() != Version::HTTP_2 {
-        return Ok(());
-    }
-    let target = request
-        .uri()
-        .path_and_query()
-        .map_or("", |target| target.as_str());
-    if target.len() > TARGET_BYTES_MAX {
-        return Err(Verdict::TargetTooLong);
-    }
-    if request.headers().len() > FIELDS_MAX {
-        return Err(Verdict::HeadTooLarge);
-    }
-    if announces_body(request.headers()) {
-        return Err(Verdict::Bad(
-            "no request here has a body: no Content-Length but 0 is taken",
-        ));
-    }
-    Ok(())
-}
-
-fn announces_body(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::CONTENT_LENGTH)
-        .into_iter()
-        .any(|length| length != "0")
 }

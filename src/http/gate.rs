@@ -8,12 +8,15 @@
 //! | while | we wait at most |
 //! |---|---|
 //! | nothing came yet, or a head is coming | `head_timeout` |
+//! | a frame of HTTP/2 is coming | `head_timeout`, too |
 //! | a request is under way | as long as it takes: it has a deadline of its own |
-//! | the connection rests between requests | `idle_timeout` |
-//! | the caller does not take its answer | `idle_timeout` |
+//! | the connection rests between requests, whatever other frames come | `idle_timeout` |
+//! | the caller takes nothing of its answer | `idle_timeout` |
 //! | the connection is ending, and no request is under way | a short grace |
 //!
-//! A connection of HTTP/2 that is ending is ended by the server, which tells the caller so.
+//! Frames of HTTP/2 are handed on as they come: the server reads them by itself, and has half a head
+//! now and then. A connection of HTTP/2 that is ending is ended by the server, which tells the caller
+//! so.
 
 use std::io;
 use std::pin::Pin;
@@ -28,13 +31,18 @@ use bytes::BytesMut;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
-use tokio::time::Instant;
 use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
 
 use super::connection::Connection;
+use super::frames::Complete;
+use super::frames::FrameReader;
 use super::head;
 use super::head::HeadReader;
+use super::patience::Midst;
+use super::patience::Patience;
+use super::patience::Waiting;
+use super::patience::Watch;
 
 /// How HTTP/2 begins (RFC 9113, section 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -47,41 +55,20 @@ const READ_BYTES: usize = 4 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES_MAX: usize = 1024 * 1024;
 
-/// How long a gate waits.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    /// For a head to be complete.
-    pub(super) head: Duration,
-    /// For the next head to begin, and for an answer to be taken.
-    pub(super) idle: Duration,
-    /// For anything at all, once the connection is ending.
-    pub(super) ending: Duration,
-}
-
-impl Patience {
-    /// The same, whatever is waited for.
-    pub(super) const fn always(wait: Duration) -> Self {
-        Self {
-            head: wait,
-            idle: wait,
-            ending: wait,
-        }
-    }
-}
-
 /// A connection of which the server sees vetted heads only.
 pub(super) struct Gate<S> {
     stream: S,
     connection: Arc<Connection>,
-    patience: Patience,
+    watch: Watch,
     protocol: Protocol,
-    reader: HeadReader,
+    heads: HeadReader,
+    frames: FrameReader,
+    /// The same for what is sent.
+    sent: FrameReader,
     /// What was received and the server has not had yet.
     inbox: BytesMut,
     /// How much of the inbox, from its beginning, the server may have.
     vetted: usize,
-    phase: Phase,
-    read_deadline: Pin<Box<Sleep>>,
     write_deadline: Option<Pin<Box<Sleep>>>,
     linger: Option<Linger>,
 }
@@ -97,19 +84,6 @@ enum Protocol {
     Either,
     /// Nothing was let in yet; it can only be HTTP/1.1.
     HeadsToCome,
-}
-
-/// What is waited for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Phase {
-    /// An answer of ours: nothing of the caller.
-    Answer,
-    /// What the caller may just be sending, before the connection ends.
-    Ending,
-    /// The rest of a head, or the first byte of the first.
-    Head,
-    /// The next head, or the next frame.
-    Idle,
 }
 
 /// The end of a connection whose caller was told that it is one.
@@ -128,30 +102,30 @@ impl<S: AsyncRead + Unpin> Gate<S> {
         Self {
             stream,
             connection,
-            patience,
+            watch: Watch::new(patience),
             protocol: if http2 {
                 Protocol::Either
             } else {
                 Protocol::HeadsToCome
             },
-            reader: HeadReader::default(),
+            heads: HeadReader::default(),
+            frames: FrameReader::default(),
+            sent: FrameReader::default(),
             inbox: BytesMut::new(),
             vetted: 0,
-            phase: Phase::Head,
-            read_deadline: Box::pin(tokio::time::sleep(patience.head)),
             write_deadline: None,
             linger: None,
         }
     }
 
     /// Vets what stands at the beginning of the inbox, once the server is done with everything
-    /// before it. Frames are none of our business.
+    /// before it. What frames hold is none of our business.
     fn vet(&mut self) {
         if self.protocol == Protocol::Either {
             self.recognise();
         }
         match self.protocol {
-            Protocol::Frames => self.vetted = self.inbox.len(),
+            Protocol::Frames => self.follow_frames(),
             Protocol::Heads | Protocol::HeadsToCome => self.vet_head(),
             Protocol::Either => {}
         }
@@ -161,11 +135,21 @@ impl<S: AsyncRead + Unpin> Gate<S> {
     fn recognise(&mut self) {
         if self.inbox.starts_with(HTTP2_PREFACE) {
             self.protocol = Protocol::Frames;
-            self.phase = Phase::Answer;
+            self.vetted = HTTP2_PREFACE.len();
             self.connection.recognise_http2();
         } else if !HTTP2_PREFACE.starts_with(&self.inbox) {
             self.protocol = Protocol::HeadsToCome;
         }
+    }
+
+    fn follow_frames(&mut self) {
+        let news = self.inbox.get(self.vetted..).unwrap_or_default();
+        match self.frames.follow(news) {
+            Complete::Head => self.watch.begin_anew(),
+            Complete::Data | Complete::Frame => self.watch.note_frame(),
+            Complete::Nothing => {}
+        }
+        self.vetted = self.inbox.len();
     }
 
     fn vet_head(&mut self) {
@@ -175,9 +159,9 @@ impl<S: AsyncRead + Unpin> Gate<S> {
         // An empty line before a head is none of it (RFC 9112, section 2.2).
         while self.inbox.starts_with(b"\r\n") {
             self.inbox.advance(2);
-            self.reader = HeadReader::default();
+            self.heads = HeadReader::default();
         }
-        match self.reader.inspect(&self.inbox) {
+        match self.heads.inspect(&self.inbox) {
             Ok(None) => return,
             Ok(Some(length)) => self.vetted = length,
             Err(verdict) => {
@@ -187,7 +171,7 @@ impl<S: AsyncRead + Unpin> Gate<S> {
             }
         }
         self.protocol = Protocol::Heads;
-        self.phase = Phase::Answer;
+        self.watch.begin_anew();
         self.connection.begin();
     }
 
@@ -200,10 +184,6 @@ impl<S: AsyncRead + Unpin> Gate<S> {
         if self.inbox.is_empty() {
             // A connection that rests holds no memory for what it may once receive.
             self.inbox = BytesMut::new();
-        }
-        if self.protocol == Protocol::Frames {
-            // It does not rest: when it next does, the wait begins anew.
-            self.phase = Phase::Answer;
         }
     }
 
@@ -218,30 +198,25 @@ impl<S: AsyncRead + Unpin> Gate<S> {
 
     /// Ready when the caller has been waited for too long.
     fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let is_first = matches!(self.protocol, Protocol::Either | Protocol::HeadsToCome);
-        let (phase, patience) = if self.connection.is_busy() {
-            self.phase = Phase::Answer;
+        if self.write_deadline.is_some() {
+            // It is the caller who is to take something, and has its time for that.
             return Poll::Pending;
-        } else if self.is_ending() {
-            (Phase::Ending, self.patience.ending)
-        } else if is_first || !self.inbox.is_empty() {
-            (Phase::Head, self.patience.head)
-        } else {
-            (Phase::Idle, self.patience.idle)
-        };
-        if self.phase != phase {
-            self.phase = phase;
-            self.read_deadline.as_mut().reset(Instant::now() + patience);
         }
-        self.read_deadline.as_mut().poll(context)
+        let waiting = self.waiting();
+        self.watch.poll_overdue(context, waiting)
     }
 
-    /// Whether the caller is waited for a last time: not while it is still taking an answer, nor in
-    /// HTTP/2, where the server knows what is under way.
-    fn is_ending(&self) -> bool {
-        self.connection.is_ending()
-            && self.protocol != Protocol::Frames
-            && self.write_deadline.is_none()
+    fn waiting(&self) -> Waiting {
+        let rests = !self.connection.is_busy();
+        // The server ends a connection of HTTP/2: it knows what is under way.
+        let ends = rests && self.connection.is_ending() && self.protocol != Protocol::Frames;
+        let midst = match self.protocol {
+            Protocol::Frames => self.frames.midst(),
+            // What is sent ahead is not looked at.
+            Protocol::Heads if !rests || self.inbox.is_empty() => Midst::Nothing,
+            Protocol::Either | Protocol::Heads | Protocol::HeadsToCome => Midst::Head,
+        };
+        Waiting { midst, rests, ends }
     }
 
     /// Reads and throws away what the caller still sends, for a while.
@@ -305,17 +280,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gate<S> {
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
             if self.write_deadline.take().is_some() {
-                // Now that the answer goes on, what is waited for may be something else.
+                // Now that the answer goes on, what is waited for may be something else, and the
+                // wait for it begins anew: a caller who takes an answer does not rest.
+                self.watch.begin_anew();
                 context.waker().wake_by_ref();
             }
             return written;
         }
-        let idle = self.patience.idle;
+        let idle = self.watch.idle();
         let deadline = self
             .write_deadline
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
         ready!(deadline.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S> Gate<S> {
+    /// Follows the answers of HTTP/2. It is the caller who says how much of one may be sent, and no
+    /// write waits for that: so whoever takes one is known by what of it goes out.
+    fn follow_sent(&mut self, slices: &[io::IoSlice<'_>], mut length: usize) {
+        if self.protocol != Protocol::Frames {
+            return;
+        }
+        for slice in slices {
+            let sent = slice.get(..length.min(slice.len())).unwrap_or_default();
+            length -= sent.len();
+            if self.sent.follow(sent) >= Complete::Data {
+                self.watch.note_taken();
+            }
+        }
     }
 }
 
@@ -326,7 +320,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gate<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.check_write(context, written)
+        let length = ready!(self.check_write(context, written))?;
+        self.follow_sent(&[io::IoSlice::new(bytes)], length);
+        Poll::Ready(Ok(length))
     }
 
     fn poll_write_vectored(
@@ -335,7 +331,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gate<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.check_write(context, written)
+        let length = ready!(self.check_write(context, written))?;
+        self.follow_sent(slices, length);
+        Poll::Ready(Ok(length))
     }
 
     fn is_write_vectored(&self) -> bool {

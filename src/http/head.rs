@@ -135,10 +135,31 @@ fn vet(head: &[u8]) -> Result<(), Verdict> {
     if target.len() > TARGET_BYTES_MAX {
         return Err(Verdict::TargetTooLong);
     }
-    if Uri::try_from(target).is_err() {
-        return Err(Verdict::Bad("the target is no URI"));
+    if target.contains('#') {
+        // A parser would cut it off. Whether a gateway did too, or takes it for a part of the path,
+        // is not known.
+        return Err(Verdict::Bad("a target has no fragment"));
+    }
+    match Uri::try_from(target) {
+        Ok(uri) => vet_uri(&uri)?,
+        Err(_) => return Err(Verdict::Bad("the target is no URI")),
     }
     vet_fields(request.headers)
+}
+
+/// Whether what is asked for can be meant for us: by a protocol that is ours, and without a user, whom
+/// some take for a part of the host.
+pub(super) fn vet_uri(uri: &Uri) -> Result<(), Verdict> {
+    if ![None, Some("http"), Some("https")].contains(&uri.scheme_str()) {
+        return Err(Verdict::Bad("the target is neither http nor https"));
+    }
+    if uri
+        .authority()
+        .is_some_and(|host| host.as_str().contains('@'))
+    {
+        return Err(Verdict::Bad("a target has no user"));
+    }
+    Ok(())
 }
 
 fn vet_fields(fields: &[httparse::Header<'_>]) -> Result<(), Verdict> {
@@ -146,9 +167,7 @@ fn vet_fields(fields: &[httparse::Header<'_>]) -> Result<(), Verdict> {
     for field in fields {
         if field.name.eq_ignore_ascii_case("host") {
             hosts += 1;
-            if field.value.is_empty() || !field.value.iter().all(|&byte| is_host_byte(byte)) {
-                return Err(Verdict::Bad("the Host is none"));
-            }
+            vet_host(field.value)?;
         } else if field.name.eq_ignore_ascii_case("transfer-encoding") {
             return Err(Verdict::Bad(
                 "no request here has a body: no Transfer-Encoding is taken",
@@ -167,6 +186,14 @@ fn vet_fields(fields: &[httparse::Header<'_>]) -> Result<(), Verdict> {
         (1, _) => Err(Verdict::Bad("there must be one Content-Length at most")),
         _ => Err(Verdict::Bad("there must be exactly one Host")),
     }
+}
+
+/// Whether a `Host` is one.
+pub(super) fn vet_host(host: &[u8]) -> Result<(), Verdict> {
+    if host.is_empty() || !host.iter().all(|&byte| is_host_byte(byte)) {
+        return Err(Verdict::Bad("the Host is none"));
+    }
+    Ok(())
 }
 
 /// What may stand in a `Host` (RFC 3986, section 3.2.2, and the port): a list, a path or a user
@@ -269,6 +296,9 @@ mod tests {
             "GET / HTTP/2.0\r\nHost: a\r\n\r\n",
             "PRI * HTTP/2.0\r\n\r\n",
             "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET http://b@a/ HTTP/1.1\r\nHost: a\r\n\r\n",
+            "GET ws://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
             "nonsense\r\n\r\n",
         ] {
             assert!(

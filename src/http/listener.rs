@@ -43,9 +43,10 @@ use super::access::Peer;
 use super::connection::Connection;
 use super::front::Front;
 use super::gate::Gate;
-use super::gate::Patience;
 use super::head::HEAD_BYTES_MAX;
+use super::limits::Door;
 use super::line::Line;
+use super::patience::Patience;
 use super::seating::Room;
 use super::seating::Seating;
 use crate::clock::Clock;
@@ -58,28 +59,11 @@ const BACKLOG: u32 = 4096;
 /// How long a connection is waited for whose caller is only told that there is no place.
 const ANTEROOM_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long a caller must have been quiet for the connection to be closed after a stop. One at full
-/// speed sends its next request sooner, and is told in the answer to send no more.
-const ENDING_GRACE: Duration = Duration::from_millis(500);
-
 /// How long to wait after the system could not give us a connection, as when descriptors run out:
 /// asking again at once would only burn the processor.
 const PAUSE_AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(100);
 
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
-
-/// What a door lets in.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    /// Connections at a time that are served.
-    pub(super) connections_max: usize,
-    /// How long the head of a request may take.
-    pub(super) head_timeout: Duration,
-    /// How long a connection may rest between requests, and an answer be taken.
-    pub(super) idle_timeout: Duration,
-    /// Whether HTTP/2 is spoken besides HTTP/1.1.
-    pub(super) http2: bool,
-}
 
 /// A door that is open, and not yet served.
 #[derive(Debug)]
@@ -166,7 +150,7 @@ fn is_the_callers(error: &io::Error) -> bool {
 /// Behind a door: where connections are served.
 pub(super) struct Hall {
     front: Arc<Front>,
-    limits: Limits,
+    door: Door,
     stop: CancellationToken,
     seating: Seating,
     connections: TaskTracker,
@@ -174,12 +158,12 @@ pub(super) struct Hall {
 }
 
 impl Hall {
-    pub(super) fn new(front: Front, limits: Limits, clock: Clock, stop: CancellationToken) -> Self {
+    pub(super) fn new(front: Front, door: Door, clock: Clock, stop: CancellationToken) -> Self {
         Self {
             front: Arc::new(front),
-            limits,
+            seating: Seating::new(door.places),
+            door,
             stop,
-            seating: Seating::new(limits.connections_max),
             connections: TaskTracker::new(),
             log: Log {
                 clock,
@@ -193,28 +177,16 @@ impl Hall {
         let Some((room, place)) = self.seating.take() else {
             return false;
         };
-        let Limits {
-            head_timeout,
-            idle_timeout,
-            http2,
-            ..
-        } = self.limits;
         let (connection, patience) = match room {
             Room::Anteroom => {
+                self.front.turn_away();
                 self.log.turned_away();
                 (
                     Connection::turned_away(),
                     Patience::always(ANTEROOM_PATIENCE),
                 )
             }
-            Room::Hall => (
-                Connection::default(),
-                Patience {
-                    head: head_timeout,
-                    idle: idle_timeout,
-                    ending: ENDING_GRACE,
-                },
-            ),
+            Room::Hall => (Connection::default(), **self.door.patience.load()),
         };
         let connection = Arc::new(connection);
         let guest = Arc::new(Guest {
@@ -223,9 +195,9 @@ impl Hall {
             peer: line.peer(),
             certificate: line.certificate(),
             stop: self.stop.clone(),
-            http2,
+            http2: self.door.http2,
         });
-        let gate = Gate::new(line, connection, patience, http2);
+        let gate = Gate::new(line, connection, patience, self.door.http2);
         self.connections.spawn(async move {
             guest.serve(gate).await;
             drop(place);
@@ -267,9 +239,15 @@ impl Guest {
     /// Serves the connection to its end.
     async fn serve(self: Arc<Self>, gate: Gate<Line>) {
         let server = server(self.http2);
-        let service = service_fn(|request| {
+        let service = service_fn(|request: Request<Incoming>| {
             let guest = Arc::clone(&self);
-            async move { guest.answer(request).await }
+            // At once, and not when it is first gone on with: the gate looks before that.
+            let under_way = UnderWay::begin(&self.connection, request.version());
+            async move {
+                let answer = guest.answer(request).await;
+                drop(under_way);
+                answer
+            }
         });
         let mut serving = std::pin::pin!(server.serve_connection(TokioIo::new(gate), service));
         // The ending is looked at first: what is served after that knows of it.
@@ -300,11 +278,6 @@ impl Guest {
     async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
         let connection = &*self.connection;
         let is_http2 = request.version() == Version::HTTP_2;
-        // The gate counts a head of HTTP/1.1 as it lets it in; it does not see those of HTTP/2.
-        if is_http2 {
-            connection.begin();
-        }
-        let _under_way = UnderWay(connection);
         // No request here has a body.
         let mut request = request.map(|_| Body::empty());
         let extensions = request.extensions_mut();
@@ -329,16 +302,26 @@ fn server(http2: bool) -> auto::Builder<TokioExecutor> {
         .http1()
         .max_buf_size(2 * HEAD_BYTES_MAX)
         .half_close(false);
-    server
-        .http2()
-        .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX));
+    // Beyond that, the server answers by itself, without a problem and a request id.
+    let head_bytes_max = u32::try_from(2 * HEAD_BYTES_MAX).unwrap_or(u32::MAX);
+    server.http2().max_header_list_size(head_bytes_max);
     if http2 { server } else { server.http1_only() }
 }
 
 /// A request that is being answered, until it is answered or its caller has gone.
-struct UnderWay<'a>(&'a Connection);
+struct UnderWay(Arc<Connection>);
 
-impl Drop for UnderWay<'_> {
+impl UnderWay {
+    /// The gate counts a head of HTTP/1.1 as it lets it in; it does not see those of HTTP/2.
+    fn begin(connection: &Arc<Connection>, version: Version) -> Self {
+        if version == Version::HTTP_2 {
+            connection.begin();
+        }
+        Self(Arc::clone(connection))
+    }
+}
+
+impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.end();
     }

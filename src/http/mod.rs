@@ -4,9 +4,9 @@
 //! how WeCom is asked is decided below.
 //!
 //! ```text
-//! listener   connections, their number (seating), their end
+//! listener   connections, their number (limits, seating), their end
 //!   line     TCP, or TLS on it
-//!   gate     vetted heads only (head), with deadlines (connection: what both know)
+//!   gate     vetted heads only (head, frames), with deadlines (patience; connection: what both know)
 //!     front  request id, panics, problems, a count and a line of the log (account)
 //!       meetings | docs | admin    the routes (openapi: what the callers' are like)
 //! ```
@@ -19,14 +19,17 @@ mod connection;
 mod directives;
 mod docs;
 mod encoding;
+mod frames;
 mod front;
 mod gate;
 mod head;
+mod limits;
 mod line;
 mod listener;
 mod meetings;
 mod openapi;
 mod parameters;
+mod patience;
 mod problem;
 mod reading;
 mod request_id;
@@ -41,7 +44,6 @@ use tokio_util::sync::CancellationToken;
 
 use self::front::Front;
 use self::listener::Hall;
-use self::listener::Limits;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::service::Meetings;
@@ -57,15 +59,13 @@ pub use self::access::Roster;
 pub use self::access::Settings as AccessSettings;
 pub use self::access::generate_key;
 pub use self::admin::Office;
+pub use self::limits::Limits;
 pub use self::listener::Listener;
 pub use self::openapi::openapi;
 pub use self::openapi::openapi_3_0;
 pub use self::settings::AdminSettings;
 pub use self::settings::Settings;
 pub use self::settings::TlsSettings;
-
-/// Connections of operators at a time. Probes, scrapers and a person or two.
-const ADMIN_CONNECTIONS_MAX: usize = 64;
 
 /// What the callers' routes work with. Clones share it.
 #[derive(Clone)]
@@ -84,42 +84,26 @@ pub struct Desk {
 pub async fn serve_callers(
     listener: Listener,
     desk: Desk,
-    settings: &Settings,
+    limits: Limits,
     stop: CancellationToken,
 ) {
-    let limits = Limits {
-        connections_max: usize::try_from(settings.max_connections).unwrap_or(usize::MAX),
-        head_timeout: settings.head_timeout,
-        idle_timeout: settings.idle_timeout,
-        http2: settings.http2,
-    };
     let clock = desk.clock.clone();
     let metrics = desk.metrics.clone();
     let routes = meetings::routes(desk).merge(docs::routes());
     let front = Front::counting(routes, metrics);
-    listener.serve(Hall::new(front, limits, clock, stop)).await;
+    let hall = Hall::new(front, limits.callers, clock, stop);
+    listener.serve(hall).await;
 }
 
 /// Serves operators, until `stop`; then finishes what is under way.
 pub async fn serve_operators(
     listener: Listener,
     office: Office,
-    settings: &Settings,
+    limits: Limits,
     stop: CancellationToken,
 ) {
-    let limits = Limits {
-        connections_max: ADMIN_CONNECTIONS_MAX,
-        head_timeout: settings.head_timeout,
-        idle_timeout: settings.idle_timeout,
-        http2: false,
-    };
     let clock = office.clock.clone();
     let front = Front::new(admin::routes(office));
-    listener.serve(Hall::new(front, limits, clock, stop)).await;
-}
-
-/// How many connections both doors may hold at a time, of those served and those turned away.
-pub fn connections_max(settings: &Settings) -> u64 {
-    let ours = ADMIN_CONNECTIONS_MAX + 2 * seating::ANTEROOM_CONNECTIONS_MAX;
-    u64::from(settings.max_connections).saturating_add(u64::try_from(ours).unwrap_or(u64::MAX))
+    let hall = Hall::new(front, limits.operators, clock, stop);
+    listener.serve(hall).await;
 }

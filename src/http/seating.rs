@@ -8,7 +8,41 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 
 /// Connections at a time that are only told that there is no place.
-pub(super) const ANTEROOM_CONNECTIONS_MAX: usize = 256;
+const ANTEROOM_CONNECTIONS_MAX: usize = 256;
+
+/// How many places there are behind a door.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Places {
+    /// Where callers are served.
+    pub(super) hall: usize,
+    /// Where they are told that there is none.
+    pub(super) anteroom: usize,
+}
+
+impl Places {
+    /// So many where callers are served.
+    pub(super) const fn with(hall: usize) -> Self {
+        Self {
+            hall,
+            anteroom: ANTEROOM_CONNECTIONS_MAX,
+        }
+    }
+
+    /// The same, and no more than that altogether, a quarter of them to turn callers away in. One
+    /// caller is always served.
+    pub(super) fn within(self, most: usize) -> Self {
+        let anteroom = self.anteroom.min(most / 4);
+        let hall = self.hall.min(most - anteroom);
+        Self {
+            hall: hall.max(1),
+            anteroom,
+        }
+    }
+
+    pub(super) const fn total(self) -> usize {
+        self.hall.saturating_add(self.anteroom)
+    }
+}
 
 /// Where connections can be. Only the one who lets them in takes places.
 pub(super) struct Seating {
@@ -25,11 +59,11 @@ pub(super) enum Room {
 }
 
 impl Seating {
-    pub(super) fn new(hall: usize) -> Self {
+    pub(super) fn new(Places { hall, anteroom }: Places) -> Self {
         let of = |places: usize| Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
         Self {
             hall: of(hall),
-            anteroom: of(ANTEROOM_CONNECTIONS_MAX),
+            anteroom: of(anteroom),
         }
     }
 

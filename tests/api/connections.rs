@@ -87,6 +87,34 @@ async fn a_caller_who_does_not_take_its_answer_is_let_go() {
     assert!(heard.len() < length, "all {} bytes", heard.len());
 }
 
+#[tokio::test]
+async fn an_answer_that_is_taken_steadily_is_given_to_its_end_however_long_that_takes() {
+    let idle = Duration::from_millis(900);
+    let settings = [
+        ("server.idle_timeout", "900ms"),
+        ("wecom.max_response_bytes", "8MiB"),
+    ];
+    let house = House::with(&settings).await;
+    // Much more than the system keeps on the way.
+    let length = house.given_meeting_of("m1", 7_000_000);
+    let mut stream = slow_reader_of(&house).await;
+    let ask = b"GET /meetings/m1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    stream.write_all(ask).await.expect("sent");
+    stream.readable().await.expect("an answer");
+
+    // So much at a time that the system has us go on writing each time.
+    let (began, mut heard, mut before) = (Instant::now(), Vec::new(), None);
+    while before != Some(heard.len()) {
+        before = Some(heard.len());
+        tokio::time::sleep(idle / 3).await;
+        let mut some = (&mut stream).take(1_200_000);
+        some.read_to_end(&mut heard).await.expect("read");
+    }
+
+    assert!(heard.len() > length, "{} bytes", heard.len());
+    assert!(began.elapsed() > idle, "{:?}", began.elapsed());
+}
+
 /// How long it takes until the connection is closed, and what was heard up to then.
 async fn until_closed(stream: &mut TcpStream) -> (Duration, String) {
     let began = Instant::now();

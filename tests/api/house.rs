@@ -184,7 +184,12 @@ impl House {
     /// Has WeCom know a meeting of that name whose answer does not fit on the way to a slow reader.
     /// How many bytes it has at least.
     pub(crate) fn given_long_meeting(&self, id: &str) -> usize {
-        let description = "x".repeat(3_000_000);
+        self.given_meeting_of(id, 3_000_000)
+    }
+
+    /// Has WeCom know a meeting of that name whose answer has more than so many bytes. How many.
+    pub(crate) fn given_meeting_of(&self, id: &str, bytes: usize) -> usize {
+        let description = "x".repeat(bytes);
         let info = serde_json::json!({"title": "Long", "status": 1, "description": description});
         self.wecom.put_meeting(Meeting::new(id, "446153273", info));
         description.len()

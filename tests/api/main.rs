@@ -27,6 +27,8 @@ mod explaining;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod frames;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod jwt;

@@ -1,12 +1,17 @@
 //! Settings that change while the doors are open, and secrets that are rotated.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
 use wecom_meeting_proxy::config::Sources;
 use wecom_meeting_proxy::http::KeyDigest;
 use wecom_simulator::Api;
@@ -18,10 +23,14 @@ use wecom_simulator::Trouble;
 use wecom_simulator::World;
 
 use crate::house::House;
+use crate::house::SOON;
 use crate::house::morning;
 
 /// How often the files are looked at.
 const LOOKS_EVERY: Duration = Duration::from_secs(30);
+
+/// Much less than anything is waited for by default.
+const SOONER: Duration = Duration::from_secs(2);
 
 /// A house whose settings stand in a file, and its secret in another.
 struct Furnished {
@@ -80,17 +89,14 @@ fn write(file: &Path, text: &str) {
 fn write_settings(folder: &Path, base_url: &str, settings: &str) {
     let text = format!(
         r#"
-        [server]
-        listen = "127.0.0.1:0"
-        [admin]
-        listen = "127.0.0.1:0"
-        [wecom]
-        base_url = "{base_url}"
+        server.listen = "127.0.0.1:0"
+        admin.listen = "127.0.0.1:0"
+        wecom.base_url = "{base_url}"
+        {settings}
         [[wecom.apps]]
         name = "default"
         corp_id = "{DEFAULT_CORP_ID}"
         secret_file = "{}"
-        {settings}
         "#,
         folder.join("secret").display()
     );
@@ -284,4 +290,78 @@ async fn new_secrets_of_several_apps_are_tried_at_once_and_the_old_ones_never_ag
     let are_served = async |house: &House| standings(house, "served").await == 9;
     house.until("they are served", are_served).await;
     assert_eq!(house.wecom.hits().gettoken, 17, "each new secret once");
+}
+
+/// Whether a connection is closed soon on which this is said, and then nothing.
+async fn is_soon_closed(door: SocketAddr, said: &[u8]) -> bool {
+    let mut stream = TcpStream::connect(door).await.expect("a connection");
+    stream.write_all(said).await.expect("sent");
+    let mut heard = Vec::new();
+    let closed = tokio::time::timeout(SOONER, stream.read_to_end(&mut heard));
+    closed.await.is_ok()
+}
+
+#[tokio::test]
+async fn new_connections_are_waited_for_as_long_as_the_new_settings_say() {
+    const HEAD: &[u8] = b"HEAD /livez HTTP/1.1\r\nHost: a\r\n\r\n";
+    let furnished = Furnished::with("").await;
+    let house = &furnished.house;
+    let mut before = TcpStream::connect(house.callers)
+        .await
+        .expect("a connection");
+
+    furnished.rewrite("server.head_timeout = \"100ms\"\nserver.idle_timeout = \"200ms\"");
+    house.bell.notify_one();
+    let is_taken = async |house: &House| is_soon_closed(house.callers, b"GET").await;
+    house.until("a head is waited for shortly", is_taken).await;
+
+    for door in [house.callers, house.operators] {
+        assert!(is_soon_closed(door, b"").await, "silent");
+        assert!(is_soon_closed(door, HEAD).await, "at rest");
+    }
+    // Who was there has the time that was said then.
+    before.write_all(HEAD).await.expect("sent");
+    let mut answer = [0; 12];
+    before.read_exact(&mut answer).await.expect("an answer");
+}
+
+#[tokio::test]
+async fn nobody_waits_longer_for_an_answer_than_the_new_settings_say() {
+    let furnished = Furnished::with("").await;
+    let house = &furnished.house;
+    house.wecom.set_trouble(Api::GetInfo, Trouble::hang());
+
+    furnished.rewrite("server.request_timeout = \"100ms\"");
+    house.bell.notify_one();
+    let is_taken = async |house: &House| {
+        let began = Instant::now();
+        let reply = house.get("/meetings/m1").await;
+        assert_eq!(reply.outcome().1, "wecom_timeout");
+        began.elapsed() < SOONER
+    };
+
+    house.until("the settings are taken", is_taken).await;
+}
+
+#[tokio::test]
+async fn it_leaves_as_the_new_settings_say() {
+    let old = "server.drain_delay = \"1h\"\nserver.drain_timeout = \"1h\"";
+    let mut furnished = Furnished::with(&format!("{old}\n{}", caller("old"))).await;
+    let new = "server.drain_delay = \"0s\"\nserver.drain_timeout = \"100ms\"";
+    furnished.rewrite(&format!("{new}\n{}", caller("new")));
+    furnished.house.bell.notify_one();
+    furnished.until_let_in("new").await;
+    let house = &mut furnished.house;
+    house.wecom.set_trouble(Api::GetInfo, Trouble::hang());
+    let headers = &[("authorization", "Bearer new")];
+    let asking = tokio::spawn(house.asking_with("/meetings/m2", headers));
+    let is_asked = async |house: &House| house.wecom.hits().get_info == 2;
+    house.until("a question is under way", is_asked).await;
+
+    house.leave.cancel();
+    let serving = house.serving.take().expect("serving");
+
+    let left = tokio::time::timeout(SOON, serving).await;
+    left.expect("left in time").expect("no panic");
+    asking.abort();
 }

@@ -201,6 +201,34 @@ const REFUSED: &[(&str, &str)] = &[
         "NUL in the target",
         "GET /meetings/m1\0 HTTP/1.1\r\nHost: a\r\n\r\n",
     ),
+    (
+        "a fragment",
+        "GET /meetings/m1#x HTTP/1.1\r\nHost: a\r\n\r\n",
+    ),
+    (
+        "an empty fragment",
+        "GET /meetings/m1# HTTP/1.1\r\nHost: a\r\n\r\n",
+    ),
+    (
+        "a fragment of a query",
+        "GET /meetings/m1?app=default#x HTTP/1.1\r\nHost: a\r\n\r\n",
+    ),
+    (
+        "a fragment of a whole URL",
+        "GET http://a/meetings/m1#x HTTP/1.1\r\nHost: a\r\n\r\n",
+    ),
+    (
+        "a whole URL with a user",
+        "GET http://u:p@a/meetings/m1 HTTP/1.1\r\nHost: a\r\n\r\n",
+    ),
+    (
+        "a whole URL of another protocol",
+        "GET ftp://a/meetings/m1 HTTP/1.1\r\nHost: a\r\n\r\n",
+    ),
+    (
+        "an authority with a user",
+        "CONNECT u@a:80 HTTP/1.1\r\nHost: a\r\n\r\n",
+    ),
     ("HTTP/0.9", "GET /meetings/m1\r\n\r\n"),
     ("HTTP/1.2", "GET /meetings/m1 HTTP/1.2\r\nHost: a\r\n\r\n"),
     ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
@@ -233,6 +261,12 @@ const TAKEN: &[(&str, &str, &str)] = &[
     (
         "a whole URL, and another Host",
         "GET http://b/meetings/m1 HTTP/1.1\r\nHost: a\r\n\r\n",
+        "200",
+    ),
+    // RFC 3986, section 3.1: schemes are not case-sensitive.
+    (
+        "a whole URL over TLS, in capitals",
+        "GET HTTPS://b/meetings/m1 HTTP/1.1\r\nHost: a\r\n\r\n",
         "200",
     ),
     // Methods are case-sensitive (RFC 9110, section 9.1): this is not GET.

@@ -36,8 +36,9 @@ async fn when_descriptors_run_out_it_waits_for_some_and_serves_on() {
     let wecom = wecom().await;
     let info = serde_json::json!({"title": "Standup", "status": 1});
     wecom.put_meeting(Meeting::new("m1", "446153273", info));
-    let shell = Shell::new().with_service(&wecom.base_url());
-    let service = shell.with_descriptors(FEW).serve();
+    let service = Shell::new().with_service(&wecom.base_url()).serve();
+    // It has seen to what it was given at the start: this comes as a surprise.
+    service.process.limit_descriptors(FEW);
 
     let crowd: Vec<TcpStream> = (0..2 * FEW)
         .map(|_| TcpStream::connect(service.callers).expect("a connection"))
@@ -64,6 +65,62 @@ async fn when_descriptors_run_out_it_waits_for_some_and_serves_on() {
     assert!(took >= Duration::from_millis(900), "again after {took:?}");
     assert!(busy < took / 5, "busy for {busy:?} of {took:?}");
     assert!(served, "never served again");
+}
+
+#[test]
+fn callers_who_stay_leave_descriptors_for_operators() {
+    let shell = Shell::new().with_service(&nobody());
+    let service = shell.with_descriptors(80).serve();
+
+    // As long as a head may take, they hold what they have.
+    let _crowd: Vec<TcpStream> = (0..150)
+        .map(|_| TcpStream::connect(service.callers).expect("a connection"))
+        .collect();
+
+    for _ in 0..20 {
+        let began = Instant::now();
+        let answer = ask(service.operators, "/livez");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(3), "after {took:?}");
+        thread::sleep(A_MOMENT);
+    }
+}
+
+#[test]
+fn no_more_callers_are_served_at_a_time_than_there_are_descriptors_for() {
+    let shell = Shell::new()
+        .with_service(&nobody())
+        .with("WECOM_PROXY_WECOM__MAX_IN_FLIGHT", "10");
+    let service = shell.with_descriptors(200).serve();
+    let line = line_with(&service.lines, "callers at a time are served");
+
+    // They stay.
+    let mut guests = Vec::new();
+    let answer = loop {
+        let mut stream = TcpStream::connect(service.callers).expect("a connection");
+        stream.set_read_timeout(Some(LONG)).expect("a limit");
+        let head = b"HEAD /nowhere HTTP/1.1\r\nHost: a\r\n\r\n";
+        stream.write_all(head).expect("sent");
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).expect("an answer");
+        if &status != b"HTTP/1.1 404" {
+            break status;
+        }
+        guests.push(stream);
+    };
+
+    assert_eq!(&answer, b"HTTP/1.1 503");
+    assert_eq!(line["callers"], guests.len(), "{line}");
+    assert_eq!(
+        line["message"],
+        format!(
+            "no more than {} callers at a time are served, instead of 10000: there are not enough \
+             descriptors for more connections",
+            guests.len()
+        )
+    );
+    assert!(guests.len() > 50, "only {}", guests.len());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::io::Write;
+use std::iter;
 use std::net::SocketAddr;
 use std::net::TcpStream;
 
@@ -121,6 +122,35 @@ async fn a_hangup_has_the_settings_read_again_and_a_bad_file_is_told_and_changes
     assert!(refused.contains("config.toml:2: log.level:"), "{refused}");
     assert_eq!(last["level"], "INFO");
     assert_eq!(service.process.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_next_start_is_told_and_nothing_else_is() {
+    let wecom = wecom().await;
+    let settings = |max_connections: u32, head_timeout: &str| {
+        format!("[server]\nmax_connections = {max_connections}\nhead_timeout = \"{head_timeout}\"")
+    };
+    let shell = Shell::new()
+        .with_file("config.toml", &settings(100, "10s"))
+        .with_service(&wecom.base_url());
+    let service = shell.serve();
+
+    let _shell = shell.with_file("config.toml", &settings(200, "5s"));
+    service.process.signal("-HUP");
+    let told: Vec<String> = iter::from_fn(|| service.lines.recv_timeout(LONG).ok())
+        .take_while(|line| !line.contains("took the settings"))
+        .filter(|line| line.contains("next start"))
+        .collect();
+
+    let [told] = &told[..] else {
+        panic!("{told:?}");
+    };
+    let told: Value = serde_json::from_str(told).expect("a line in JSON");
+    assert_eq!(
+        told["message"],
+        "server.max_connections has changed: that takes effect at the next start"
+    );
+    assert_eq!(told["level"], "WARN");
 }
 
 #[tokio::test(flavor = "multi_thread")]

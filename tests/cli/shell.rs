@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::time::Instant;
 use wecom_simulator::DEFAULT_CORP_ID;
 use wecom_simulator::DEFAULT_SECRET;
 use wecom_simulator::Simulator;
@@ -217,6 +218,15 @@ impl Process {
         std::fs::read_to_string(path).expect("a running process")
     }
 
+    /// Has the system let it have no more descriptors than that from now on.
+    pub(crate) fn limit_descriptors(&self, max: u64) {
+        let (id, limit) = (self.0.id().to_string(), format!("--nofile={max}:{max}"));
+        let limited = Command::new("prlimit")
+            .args(["--pid", &id, &limit])
+            .status();
+        assert!(limited.expect("prlimit").success(), "{id} {limit}");
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.0.id().to_string();
         let sent = Command::new("kill").args([signal, &id]).status();
@@ -241,8 +251,8 @@ pub(crate) struct Service {
 
 /// The next line of a log in JSON that says this.
 pub(crate) fn line_with(lines: &Receiver<String>, what: &str) -> Value {
-    let mut before = Vec::new();
-    while let Ok(line) = lines.recv_timeout(LONG) {
+    let (began, mut before) = (Instant::now(), Vec::new());
+    while let Ok(line) = lines.recv_timeout(LONG.saturating_sub(began.elapsed())) {
         if line.contains(what) {
             return serde_json::from_str(&line).expect("a line in JSON");
         }
