@@ -19,6 +19,8 @@ mod connection;
 mod directives;
 mod encoding;
 mod front;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod gate;
 mod head;
 mod line;

@@ -129,7 +129,7 @@ async fn permit(semaphore: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
 }
 
 /// The object that a text is.
-fn object(text: &[u8]) -> Result<Map<String, Value>, Fault> {
+pub(super) fn object(text: &[u8]) -> Result<Map<String, Value>, Fault> {
     // A byte order mark is none of the JSON, and may be passed over (RFC 8259, section 8.1).
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     if values_at_most(text) > VALUES_MAX {

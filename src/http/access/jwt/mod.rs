@@ -5,6 +5,8 @@
 //! A key has one algorithm, by its type: so there is none to confuse it with, and `none` and those
 //! with a shared secret are not spelled anywhere. What is wrong with a token is told to nobody.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(in crate::http) mod fuzzing;
 mod jwks;
 
 #[cfg(test)]
