@@ -24,6 +24,9 @@ pub mod config;
 pub mod descriptors;
 pub mod dice;
 pub mod freshness;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod healthcheck;
 pub mod http;
 pub mod logging;

@@ -4,6 +4,8 @@
 //! that reads the environment; no room below knows that it exists.
 
 mod fingerprint;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod shape;
 mod tree;
 
@@ -260,7 +262,11 @@ pub fn fixed_while_running(before: &Config, after: &Config) -> Vec<&'static str>
 }
 
 fn read(sources: &Sources) -> Result<Checked, Vec<Fault>> {
-    let ground = sources.ground();
+    settle(sources.ground(), sources)
+}
+
+/// What the file says and what the environment lays on top, checked.
+fn settle(ground: Result<Tree, Vec<Fault>>, sources: &Sources) -> Result<Checked, Vec<Fault>> {
     let (mut tree, unreadable) = match ground {
         Ok(tree) => (tree, Vec::new()),
         Err(faults) => (Tree::default(), faults),
@@ -310,21 +316,28 @@ pub fn admin_address(sources: &Sources) -> SocketAddr {
 impl Checked {
     /// Every file that was read.
     fn files(&self, sources: &Sources) -> Vec<PathBuf> {
-        let Config {
-            access,
-            server,
-            wecom,
-            ..
-        } = &self.config;
         let mut files = vec![sources.watched_file()];
-        files.extend(server.tls.iter().flat_map(http::TlsSettings::files));
-        files.extend(access.files());
-        files.extend(wecom.files());
+        files.extend(self.config.files());
         files
     }
 }
 
 impl Config {
+    /// The files that they name.
+    fn files(&self) -> Vec<PathBuf> {
+        let Self {
+            access,
+            server,
+            wecom,
+            ..
+        } = self;
+        let tls = server.tls.iter().flat_map(http::TlsSettings::files);
+        let mut files: Vec<_> = tls.collect();
+        files.extend(access.files());
+        files.extend(wecom.files());
+        files
+    }
+
     /// What is wrong between the settings; and, where nothing is, what they come to.
     fn check(self) -> (Option<Checked>, Vec<Flaw>) {
         let mut flaws = Vec::new();

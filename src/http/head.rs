@@ -7,6 +7,7 @@
 use http::Uri;
 
 use super::problem::Problem;
+use super::request_id::RequestId;
 
 /// Bytes of a target at most.
 pub(super) const TARGET_BYTES_MAX: usize = 8 * 1024;
@@ -108,15 +109,14 @@ pub(super) fn stand_in(refused: &[u8]) -> Vec<u8> {
         "GET"
     };
     let mut head = format!("{method} / HTTP/1.1\r\nhost: refused\r\n").into_bytes();
-    for line in refused.split(|&byte| byte == b'\n').skip(1) {
-        let Some((name, value)) = line.split_at_checked("x-request-id:".len()) else {
-            continue;
-        };
-        let value = value.trim_ascii();
-        // Where there are several, all are handed on, and none counts.
-        if name.eq_ignore_ascii_case(b"x-request-id:") && value.iter().all(u8::is_ascii_graphic) {
-            head.extend([name, value, b"\r\n"].concat());
-        }
+    let lines = refused.split(|&byte| byte == b'\n').skip(1);
+    let named = lines.filter_map(|line| line.split_at_checked("x-request-id:".len()));
+    let mut named = named.filter(|(name, _)| name.eq_ignore_ascii_case(b"x-request-id:"));
+    // Where there are several, none counts.
+    if let (Some((name, value)), None) = (named.next(), named.next())
+        && RequestId::is_fit(value.trim_ascii())
+    {
+        head.extend([name, value.trim_ascii(), b"\r\n"].concat());
     }
     head.extend(b"\r\n");
     head

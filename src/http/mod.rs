@@ -21,6 +21,8 @@ mod docs;
 mod encoding;
 mod frames;
 mod front;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod gate;
 mod head;
 mod limits;

@@ -43,7 +43,8 @@ impl RequestId {
         self.0.clone()
     }
 
-    fn is_fit(id: &[u8]) -> bool {
+    /// Whether a caller may name a request so.
+    pub(super) fn is_fit(id: &[u8]) -> bool {
         (1..=Self::LEN_MAX).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
     }
 }

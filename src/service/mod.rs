@@ -7,6 +7,8 @@
 
 mod alias;
 mod explain;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod lifetime;
 mod plan;
 mod purge;

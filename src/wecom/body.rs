@@ -129,14 +129,56 @@ async fn permit(semaphore: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
 }
 
 /// The object that a text is.
-fn object(text: &[u8]) -> Result<Map<String, Value>, Fault> {
+pub(super) fn object(text: &[u8]) -> Result<Map<String, Value>, Fault> {
     // A byte order mark is none of the JSON, and may be passed over (RFC 8259, section 8.1).
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     if values_at_most(text) > VALUES_MAX {
         return Err(Fault::Garbled(Garbled::TooManyValues));
     }
     // The message would quote the text.
-    serde_json::from_slice(text).map_err(|_| Fault::Garbled(Garbled::NotJson))
+    let not_json = |_| Fault::Garbled(Garbled::NotJson);
+    let object = serde_json::from_slice(text).map_err(not_json);
+    let Some(mended) = object.is_err().then(|| mended(text)).flatten() else {
+        return object;
+    };
+    serde_json::from_slice(&mended).map_err(not_json)
+}
+
+/// The same with U+FFFD in place of every half of a character: an escape that says nothing without
+/// the one beside it (a surrogate), as is left where a title is cut. It is JSON (RFC 8259, section
+/// 8.2), and no text. `None` if there is no such half.
+fn mended(text: &[u8]) -> Option<Vec<u8>> {
+    let mut mended = Vec::new();
+    let mut halves = 0;
+    let mut rest = text;
+    while let Some(start) = rest.iter().position(|byte| *byte == b'\\') {
+        let (before, escape) = rest.split_at_checked(start).unwrap_or((rest, &[]));
+        let next = escape.get(ESCAPE_BYTES..).unwrap_or_default();
+        let (length, is_half) = match (code_unit(escape), code_unit(next)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (2 * ESCAPE_BYTES, false),
+            (Some(0xd800..=0xdfff), _) => (ESCAPE_BYTES, true),
+            (Some(_), _) => (ESCAPE_BYTES, false),
+            (None, _) => (2, false),
+        };
+        let (escape, after) = escape.split_at_checked(length).unwrap_or((escape, &[]));
+        mended.extend(before);
+        mended.extend(if is_half { br"\ufffd" } else { escape });
+        halves += usize::from(is_half);
+        rest = after;
+    }
+    mended.extend(rest);
+    (0 < halves).then_some(mended)
+}
+
+/// Bytes of an escape that is written as `\u` and four digits.
+const ESCAPE_BYTES: usize = 6;
+
+/// The number in such an escape, if the text begins with one.
+fn code_unit(text: &[u8]) -> Option<u16> {
+    let digits = text.get(..ESCAPE_BYTES)?.strip_prefix(br"\u")?;
+    let digits = str::from_utf8(digits).ok()?;
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    u16::from_str_radix(digits, 16).ok().filter(|_| is_number)
 }
 
 /// No fewer values than a text of JSON has: each but the outermost stands behind an opening bracket
@@ -170,6 +212,32 @@ mod tests {
             (r#"{"a\\":[]}"#, 3),
         ] {
             assert_eq!(values_at_most(text.as_bytes()), at_most, "{text}");
+        }
+    }
+
+    #[test]
+    fn half_a_character_costs_no_object() {
+        for (written, read) in [
+            (r"\ud83d\ude00", "\u{1f600}"),
+            (r"a\ud83d", "a\u{fffd}"),
+            (r"\uDE00a", "\u{fffd}a"),
+            (r"\ud83d\ud83d\ude00", "\u{fffd}\u{1f600}"),
+            (r"\ud83d\u4f1a", "\u{fffd}会"),
+            (r"\ud83dude00", "\u{fffd}ude00"),
+            (r"\\ud83d\ud83d", "\\ud83d\u{fffd}"),
+        ] {
+            let text = format!(r#"{{"title": "{written}", "{written}": 1}}"#);
+
+            let object = object(text.as_bytes()).expect("an object");
+
+            assert_eq!(object["title"], read, "{written}");
+            assert_eq!(object[read], 1, "{written}");
+        }
+        for written in [r"\ud83", r"\ud83x", r"\", r"\ud83d\x"] {
+            let text = format!(r#"{{"title": "\ud83d{written}"}}"#);
+
+            let garbled = Fault::Garbled(Garbled::NotJson);
+            assert_eq!(object(text.as_bytes()), Err(garbled), "{written}");
         }
     }
 

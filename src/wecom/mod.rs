@@ -23,6 +23,8 @@ mod budget;
 mod corp;
 mod errcode;
 mod fault;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod measured;
 mod quota;
 mod recent;

@@ -124,6 +124,7 @@ async fn only_an_answer_that_is_no_json_object_is_none() {
         (r#"{"errcode": null, "title": "x"}"#, 200),
         (r#"{"errcode": {}, "title": "x"}"#, 200),
         ("\u{feff}{\"title\": \"x\"}", 200),
+        (r#"{"title": "x", "location": "\ud83d"}"#, 200),
         (r#"{"errcode": "90602", "title": "x"}"#, 404),
         (r#"{"title": "x""#, 502),
         (r#"{"title": "x"}}"#, 502),

@@ -385,3 +385,21 @@ async fn a_target_or_a_head_that_is_too_large_is_refused_whatever_its_size() {
     }
     assert_eq!(house.wecom.hits().get_info, 0);
 }
+
+#[tokio::test]
+async fn a_refusal_is_a_problem_however_often_the_request_was_named() {
+    let house = House::open().await;
+    for number in [1, 2, 100, 150, 1_000] {
+        let names = "X-Request-ID: a\r\n".repeat(number);
+        let request = format!("GET /meetings/m1 HTTP/1.1\r\n{names}\r\n");
+
+        let answer = say(&house, request.as_bytes()).await;
+
+        assert_eq!(
+            answer.contains("x-request-id: a\r\n"),
+            number == 1,
+            "{answer}"
+        );
+        assert!(only_code(&answer).starts_with(['b', 'h']), "{answer}");
+    }
+}

@@ -36,6 +36,8 @@ use crate::meeting::view::Reveal;
 use crate::wecom::AppName;
 
 pub(super) use self::certificate::Certificate;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) use self::jwt::fuzzing;
 pub use self::keys::KeyDigest;
 pub use self::keys::KeySettings;
 pub use self::keys::generate_key;

@@ -1,9 +1,10 @@
-//! Callers who come in over TLS.
+//! Callers who come in over TLS, and the way to WeCom.
 
 mod handshakes;
 mod names;
 mod renewal;
 mod settings;
+mod wecom;
 
 use std::fs;
 use std::path::Path;

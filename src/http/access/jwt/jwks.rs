@@ -13,6 +13,7 @@ use ring::signature;
 use ring::signature::RsaPublicKeyComponents;
 use ring::signature::UnparsedPublicKey;
 use serde::Deserialize;
+use serde_json::Map;
 use serde_json::Value;
 
 use super::super::settings::Algorithm;
@@ -91,12 +92,11 @@ pub(super) fn read(file: &Path, algorithms: &[Algorithm]) -> Result<Vec<PublicKe
 
 /// The keys of a set that we know how to use, if it is a set.
 pub(super) fn keys(text: &str) -> Option<Vec<PublicKey>> {
-    #[derive(Deserialize)]
-    struct Set {
-        keys: Vec<Value>,
-    }
-    let Set { keys } = serde_json::from_str(text).ok()?;
-    let known = keys.into_iter().filter_map(|key| {
+    let mut set: Map<String, Value> = serde_json::from_str(text).ok()?;
+    let Some(Value::Array(keys)) = set.remove("keys") else {
+        return None;
+    };
+    let known = keys.into_iter().filter(Value::is_object).filter_map(|key| {
         let key: Jwk = serde_json::from_value(key).ok()?;
         key.public_key()
     });

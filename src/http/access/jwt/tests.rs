@@ -171,6 +171,7 @@ fn a_token_is_verified_with_the_key_it_names_and_the_algorithm_of_that_key() {
         (json!({"alg": ["RS256"], "kid": "rsa"}), "RS256", "rsa"),
         (json!({"kid": "rsa"}), "RS256", "rsa"),
         (json!([]), "RS256", "rsa"),
+        (json!(["RS256", "rsa"]), "RS256", "rsa"),
         // What we would have to understand.
         (
             json!({"alg": "ES256", "kid": "p256", "crit": ["b64"], "b64": false}),
@@ -250,6 +251,30 @@ fn a_token_that_was_touched_is_not_taken() {
         assert_eq!(verifier().subject(&touched, at(NOW)), None, "at {index}");
     }
     assert_eq!(subject(&genuine).as_deref(), Some("calendar"));
+}
+
+#[test]
+fn a_header_is_json_in_whatever_it_says_besides() {
+    for (header, good) in [
+        (
+            &br#"{"alg": "EdDSA", "kid": "ed25519", "typ": "JWT"}"#[..],
+            true,
+        ),
+        (
+            b"{\"alg\": \"EdDSA\", \"kid\": \"ed25519\", \"typ\": \"\xff\"}",
+            false,
+        ),
+        (
+            br#"{"alg": "EdDSA", "kid": "ed25519", "typ": "JWT"} {}"#,
+            false,
+        ),
+    ] {
+        let message = format!("{}.{}", encoded(header), encoded(claims().to_string()));
+        let signature = signature("EdDSA", "ed25519", message.as_bytes());
+        let token = format!("{message}.{}", encoded(signature));
+        let header = header.escape_ascii();
+        assert_eq!(subject(&token).is_some(), good, "{header}");
+    }
 }
 
 #[test]
@@ -367,6 +392,21 @@ fn of_a_set_those_keys_are_used_that_we_can_use() {
         (with(key("rsa"), "n", json!("not base64!")), false),
         (without(key("rsa"), "e"), false),
         (json!("key"), false),
+        (
+            json!([
+                "OKP",
+                null,
+                null,
+                null,
+                null,
+                "Ed25519",
+                null,
+                null,
+                key("ed25519")["x"],
+                null
+            ]),
+            false,
+        ),
     ] {
         assert_eq!(usable(&key), expected, "{key}");
     }
@@ -407,6 +447,7 @@ fn settings_without_a_usable_set_are_flawed() {
     for (jwks, expected) in [
         ("", "holds no JSON Web Key Set"),
         ("[]", "holds no JSON Web Key Set"),
+        ("[[]]", "holds no JSON Web Key Set"),
         (r#"{"keys": {}}"#, "holds no JSON Web Key Set"),
         (r#"{"keys": []}"#, "holds no key that can be used"),
         (
