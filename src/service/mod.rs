@@ -7,13 +7,13 @@
 
 mod alias;
 mod explain;
+mod found;
 mod lifetime;
 mod plan;
 mod purge;
 
 use std::sync::Arc;
 use std::time::Duration;
-use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use serde::Deserialize;
@@ -46,7 +46,6 @@ use crate::metrics::Metrics;
 use crate::metrics::Shed;
 use crate::setting;
 use crate::telemetry;
-use crate::wecom::Absent;
 use crate::wecom::AppName;
 use crate::wecom::Closed;
 use crate::wecom::Effort;
@@ -61,6 +60,10 @@ use crate::wecom::Told;
 use crate::wecom::WeCom;
 
 pub use self::explain::Explanation;
+pub use self::found::Finding;
+pub use self::found::Found;
+pub use self::found::Refusal;
+pub use self::found::Source;
 pub use self::lifetime::FreshFor;
 pub use self::lifetime::Rule;
 pub use self::plan::Cause;
@@ -108,80 +111,6 @@ pub struct Load {
     pub callers_max: usize,
     /// Longest time that a caller waits, and that one question may take in all.
     pub patience: Duration,
-}
-
-/// What WeCom says of a meeting.
-#[derive(Clone, Debug)]
-pub struct Finding {
-    /// Its views; or that there is none to show, as absence is knowledge.
-    pub meeting: Result<Arc<Views>, Absent>,
-    /// What set how long that is believed.
-    pub rule: Rule,
-}
-
-/// What was found, and how it came here.
-#[derive(Clone, Debug)]
-pub struct Found {
-    /// What was found.
-    pub answer: Answer<Finding>,
-    /// How it came here.
-    pub source: Source,
-}
-
-impl Found {
-    /// Whether WeCom was asked for it just now, by whomever.
-    pub fn was_asked_for(&self) -> bool {
-        matches!(self.source, Source::Collapsed(_) | Source::Fetched(_))
-    }
-
-    /// As it is counted.
-    pub fn lookup(&self) -> Lookup {
-        match self.source {
-            Source::Collapsed(_) => Lookup::Collapsed,
-            Source::Fetched(_) => Lookup::Miss,
-            Source::Remembered(Grounds::Fresh) if self.answer.value.meeting.is_err() => {
-                Lookup::Negative
-            }
-            Source::Remembered(Grounds::Fresh) => Lookup::Hit,
-            Source::Remembered(
-                Grounds::MaxStale | Grounds::StaleIfError | Grounds::StaleWhileRevalidate,
-            )
-            | Source::StaleIfError => Lookup::Stale,
-        }
-    }
-}
-
-/// How an answer came here.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Source {
-    /// WeCom was being asked already, for somebody else.
-    Collapsed(Cause),
-    /// WeCom was asked, and its answer kept.
-    Fetched(Cause),
-    /// From memory, on these grounds.
-    Remembered(Grounds),
-    /// From memory, as WeCom was asked in vain.
-    StaleIfError,
-}
-
-/// Why nothing can be served.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Refusal {
-    /// The task that asked broke off: a fault of ours.
-    Broken,
-    /// More is under way, or more are waiting, than may be.
-    Crowded,
-    /// WeCom was asked, just now or shortly before, in vain; or is not being asked at present.
-    Fault {
-        /// Why there is no answer.
-        fault: Fault,
-        /// Why it was asked.
-        cause: Cause,
-        /// From when on it is worth asking again.
-        until: Instant,
-    },
-    /// The caller wants no question, and there is nothing without one.
-    NotCached,
 }
 
 /// How much is kept, and how much is on its way.
