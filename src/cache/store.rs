@@ -13,6 +13,7 @@ use std::time::Instant;
 use moka::Expiry;
 use moka::notification::RemovalCause;
 use moka::ops::compute::Op;
+use moka::policy::EvictionPolicy;
 
 use super::Memory;
 use super::Values;
@@ -69,13 +70,20 @@ where
 {
     pub(super) fn new(bounds: Bounds, values: Values<K, V>, metrics: Metrics) -> Self {
         let minor_bytes = bounds.bytes_max / MINOR_SHARE;
+        let major_bytes = bounds.bytes_max.saturating_sub(minor_bytes);
+        // What comes must be kept, were it large and all else in demand: else it would be asked for
+        // again and again. Nobody can make meetings up; absences can be, so there it is frequency
+        // that decides.
+        let major = segment(major_bytes, EvictionPolicy::lru(), values, metrics.clone());
+        let minor = segment(
+            minor_bytes,
+            EvictionPolicy::tiny_lfu(),
+            values,
+            metrics.clone(),
+        );
         Self {
-            major: segment(
-                bounds.bytes_max.saturating_sub(minor_bytes),
-                values,
-                metrics.clone(),
-            ),
-            minor: segment(minor_bytes, values, metrics.clone()),
+            major,
+            minor,
             values,
             bounds,
             metrics,
@@ -209,7 +217,12 @@ where
     }
 }
 
-fn segment<K, V, E>(bytes_max: u64, values: Values<K, V>, metrics: Metrics) -> Segment<K, V, E>
+fn segment<K, V, E>(
+    bytes_max: u64,
+    policy: EvictionPolicy,
+    values: Values<K, V>,
+    metrics: Metrics,
+) -> Segment<K, V, E>
 where
     K: Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
@@ -223,6 +236,7 @@ where
     };
     moka::sync::Cache::builder()
         .max_capacity(bytes_max)
+        .eviction_policy(policy)
         .weigher(weigh)
         .expire_after(Lifetimes)
         .eviction_listener(move |_, _, cause| match cause {

@@ -294,6 +294,26 @@ async fn what_is_kept_stays_within_its_bytes() {
 }
 
 #[tokio::test]
+async fn what_comes_into_a_full_cache_is_kept_however_much_the_rest_is_asked_for() {
+    let bench = Bench::new(Limits {
+        bytes_max: 100_000,
+        ..LIMITS
+    });
+    let crowd: Vec<&str> = (0..100).map(key).collect();
+    for _ in 0..10 {
+        for key in &crowd {
+            bench.have(key, Ok(1)).await.expect("an answer");
+        }
+        bench.cache.size();
+    }
+
+    bench.have("newcomer", Ok(2)).await.expect("an answer");
+    bench.cache.size();
+
+    assert_eq!(bench.remembered("newcomer"), Some(2));
+}
+
+#[tokio::test]
 async fn what_is_minor_pushes_nothing_else_out() {
     let bench = Bench::new(Limits {
         bytes_max: 100_000,
