@@ -191,6 +191,7 @@ async fn a_purge_that_is_none_is_refused() {
         ("/cache?app=nobody", 400, "unknown_app"),
         ("/cache?app=", 400, "invalid_query"),
         ("/cache?soft=maybe", 400, "invalid_query"),
+        ("/cache?soft=true&soft=false", 400, "invalid_query"),
         ("/cache?everything=true", 400, "invalid_query"),
         ("/cache/meetings", 404, "no_such_route"),
     ] {

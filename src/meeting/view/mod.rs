@@ -356,3 +356,21 @@ fn names_any(path: &str, value: &Value, names: &[&str]) -> bool {
 fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_views_have_the_same_digest() {
+        let views = Views::of(&mut Meeting::default());
+
+        let digests: BTreeSet<_> = (0..8)
+            .map(|bits| views.text(Reveal(bits)).digest())
+            .collect();
+
+        assert_eq!(digests.len(), 8);
+    }
+}

@@ -153,3 +153,20 @@ fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
 fn zstd(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     zstd::bulk::compress(bytes, ZSTD_LEVEL)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_compressed_if_it_is_over_a_kibibyte() {
+        for (length, expected) in [(1_024, Encoding::Identity), (1_025, Encoding::Gzip)] {
+            let text = Text::new(&vec![b'x'; length]);
+
+            let (encoding, _) = text.encoded(Encoding::Gzip);
+
+            assert_eq!(encoding, expected, "{length} bytes");
+            assert!(text.has(Encoding::Gzip), "{length} bytes");
+        }
+    }
+}
