@@ -1,8 +1,8 @@
 //! One question under way, shared by all who wait for its answer (single flight).
 //!
-//! A flight runs in a task of its own, whoever hangs up. The table below *is* the lease: only a
-//! flight that still stands in it when it lands may be remembered. Who invalidates a key takes its
-//! flight off the table: those who wait for it still get what it brings, nobody else does.
+//! A flight runs in a task of its own, whoever hangs up. The table below *is* the lease: a flight
+//! that no longer stands in it when it lands was asked for before a purge, and is told so. Who purges
+//! takes flights off the table: those who wait for one still get what it brings, nobody joins them.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -45,6 +45,14 @@ pub(super) struct Ticket<K: Eq + Hash, T> {
     flights: Arc<Flights<K, T>>,
     key: K,
     outcome: watch::Sender<Outcome<T>>,
+}
+
+/// How it is around a flight that lands.
+pub(super) struct Landing<'a, K> {
+    /// Whether it was taken off the table: it may not bring what its key asks for by now.
+    pub(super) is_diverted: bool,
+    /// Whether another flight is under way.
+    pub(super) is_under_way: &'a dyn Fn(&K) -> bool,
 }
 
 impl<T: Clone> Seat<T> {
@@ -122,22 +130,26 @@ impl<K: Clone + Eq + Hash, T> Flights<K, T> {
 }
 
 impl<K: Eq + Hash, T> Ticket<K, T> {
-    /// Brings the outcome to all who wait. `remember` is called first, unless the flight was
-    /// diverted: so there is no moment in which neither the flight nor its outcome can be seen. It
-    /// can ask whether another flight is under way; none starts or lands meanwhile.
-    pub(super) fn land(self, outcome: T, remember: impl FnOnce(&K, &T, &dyn Fn(&K) -> bool)) {
-        self.leave(|key, is_under_way| remember(key, &outcome, is_under_way));
-        self.outcome.send_replace(Some(outcome));
+    /// Brings what `remember` makes of it to all who wait. While that is called, no other flight
+    /// starts or lands: so there is no moment in which neither the flight nor its outcome can be
+    /// seen.
+    pub(super) fn land(self, remember: impl FnOnce(&K, &Landing<'_, K>) -> T) {
+        let mut remembered = None;
+        self.leave(|landing| remembered = Some(remember(&self.key, landing)));
+        self.outcome.send_replace(remembered);
     }
 
     /// Takes this very flight off the table, not one that was started after it was diverted.
-    fn leave(&self, before: impl FnOnce(&K, &dyn Fn(&K) -> bool)) {
+    fn leave(&self, before: impl FnOnce(&Landing<'_, K>)) {
         let mut under_way = self.flights.table();
-        if under_way
+        let is_leased = under_way
             .get(&self.key)
-            .is_some_and(|flight| flight.same_channel(&self.outcome))
-        {
-            before(&self.key, &|key| under_way.contains_key(key));
+            .is_some_and(|flight| flight.same_channel(&self.outcome));
+        before(&Landing {
+            is_diverted: !is_leased,
+            is_under_way: &|key| under_way.contains_key(key),
+        });
+        if is_leased {
             under_way.remove(&self.key);
         }
     }
@@ -145,6 +157,6 @@ impl<K: Eq + Hash, T> Ticket<K, T> {
 
 impl<K: Eq + Hash, T> Drop for Ticket<K, T> {
     fn drop(&mut self) {
-        self.leave(|_, _| {});
+        self.leave(|_| {});
     }
 }

@@ -1,12 +1,13 @@
 //! Remembers answers, and has each question asked once, however many ask it at a time.
 //!
-//! Two parts: a store that bounds the bytes, and a table of flights. The cache
+//! Three parts: a store that bounds the bytes, a table of flights, and what was purged. The cache
 //! knows neither meetings nor HTTP nor WeCom, and does not decide whether an answer will do: it
 //! says what it remembers, and brings what is asked for anew. A fault is remembered briefly,
 //! beside the answer and never in its place, so that a failing source is not asked again by
 //! everybody who comes.
 
 mod flight;
+mod purges;
 mod store;
 
 #[cfg(test)]
@@ -14,11 +15,6 @@ mod tests;
 
 use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -27,14 +23,19 @@ use tokio_util::task::TaskTracker;
 
 use self::flight::Boarding;
 use self::flight::Flights;
+use self::flight::Landing;
 use self::flight::Ticket;
+use self::purges::Purges;
 use self::store::Bounds;
+use self::store::Brought;
 use self::store::Store;
 use crate::clock::Clock;
 use crate::freshness::Answer;
 use crate::metrics::Metrics;
 
 pub use self::flight::Seat;
+pub use self::purges::Thoroughness;
+pub use self::store::Lent;
 
 /// How much may be kept, and how much may go on at a time.
 #[derive(Clone, Copy, Debug)]
@@ -68,23 +69,27 @@ impl Limits {
 }
 
 /// What the cache must know of the keys and values it keeps.
-#[derive(Debug)]
-pub struct Values<K, V> {
+pub struct Values<K, V, S> {
     /// Bytes that a key takes.
     pub key_bytes: fn(&K) -> usize,
     /// Bytes that a value takes.
     pub bytes: fn(&V) -> usize,
     /// Whether a value is one of those that can be had in any number and are worth little.
     pub is_minor: fn(&V) -> bool,
+    /// A value for as long as another holds it.
+    pub lend: fn(&V) -> Lent<V>,
+    /// Every scope that a key is in, together with what is kept under it; the default, which is
+    /// everything, among them.
+    pub scopes: fn(&K, Option<&V>) -> Vec<S>,
 }
 
-impl<K, V> Clone for Values<K, V> {
+impl<K, V, S> Clone for Values<K, V, S> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<K, V> Copy for Values<K, V> {}
+impl<K, V, S> Copy for Values<K, V, S> {}
 
 /// What is remembered under one key.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -126,20 +131,30 @@ pub struct Remembered<E> {
 pub struct Fetched<K, V> {
     /// The answer.
     pub answer: Answer<V>,
-    /// Another question that is answered as well, and the answer to it.
+    /// Another question that is answered as well, and the answer to it. Of the same value, and not
+    /// believed for longer.
     pub other_name: Option<(K, Answer<V>)>,
 }
 
+/// What comes to those who wait for a question.
+#[derive(Clone, Debug)]
+pub struct Landed<V, E> {
+    /// The answer, or why there is none.
+    pub outcome: Result<Answer<V>, E>,
+    /// Whether the answer is kept, as it is: not if it is too large, or was purged on its way.
+    pub is_kept: bool,
+}
+
 /// What became of a wish to have something asked.
-pub enum Boarded<V, E, S> {
+pub enum Boarded<V, E, W> {
     /// More is under way, or more are waiting, than may be.
     Full,
     /// Somebody else's question is under way: it can be waited for.
-    Joined(Seat<Result<Answer<V>, E>>),
+    Joined(Seat<Landed<V, E>>),
     /// It is no longer wished for, given what is remembered by now.
-    Settled(S),
+    Settled(W),
     /// The question is under way: it can be waited for, and goes on if nobody does.
-    Started(Seat<Result<Answer<V>, E>>),
+    Started(Seat<Landed<V, E>>),
 }
 
 /// What a cache works with besides its limits.
@@ -153,37 +168,35 @@ pub struct Surroundings {
     pub tasks: TaskTracker,
 }
 
-/// Answers of type `V` to questions of type `K`, or faults of type `E`.
-pub struct Cache<K, V, E> {
-    store: Arc<ArcSwap<Store<K, V, E>>>,
-    flights: Arc<Flights<K, Result<Answer<V>, E>>>,
-    /// How often answers were dropped, or made stale, on demand.
-    epoch: AtomicU64,
-    /// Held while answers are dropped, or moved to another store: so that none comes back that way.
-    rearranging: Mutex<()>,
+/// Answers of type `V` to questions of type `K`, or faults of type `E`; purged by scopes of type `S`.
+pub struct Cache<K, V, E, S> {
+    store: Arc<ArcSwap<Store<K, V, E, S>>>,
+    flights: Arc<Flights<K, Landed<V, E>>>,
+    purges: Arc<Purges<S>>,
     clock: Clock,
     tasks: TaskTracker,
 }
 
-impl<K, V, E> Cache<K, V, E>
+impl<K, V, E, S> Cache<K, V, E, S>
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
     E: Clone + Send + Sync + 'static,
+    S: Default + Eq + Hash + Send + Sync + 'static,
 {
     /// An empty cache.
-    pub fn new(limits: Limits, values: Values<K, V>, surroundings: Surroundings) -> Self {
+    pub fn new(limits: Limits, values: Values<K, V, S>, surroundings: Surroundings) -> Self {
         let Surroundings {
             clock,
             metrics,
             tasks,
         } = surroundings;
-        let store = Store::new(limits.bounds(), values, metrics);
+        let purges = Arc::new(Purges::new());
+        let store = Store::new(limits.bounds(), values, Arc::clone(&purges), metrics);
         Self {
             store: Arc::new(ArcSwap::from_pointee(store)),
             flights: Flights::new(limits.flights_max, limits.waiters_max),
-            epoch: AtomicU64::new(0),
-            rearranging: Mutex::default(),
+            purges,
             clock,
             tasks,
         }
@@ -192,7 +205,6 @@ where
     /// Keeps to other bounds from now on, those on flights aside. What is kept stays, as far as there
     /// is room for it; an answer that lands meanwhile may have to be asked for again.
     pub fn adjust(&self, limits: Limits) {
-        let _rearranging = self.rearrange();
         let store = self.store.load().with(limits.bounds(), self.clock.now());
         self.store.store(Arc::new(store));
     }
@@ -212,14 +224,9 @@ where
         self.flights.under_way()
     }
 
-    /// How often answers were dropped, or made stale, on demand.
+    /// How many purges there were.
     pub fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Relaxed)
-    }
-
-    /// Every key under which an answer is kept of which `is_meant` says so. Looks at all of them.
-    pub fn keys(&self, is_meant: impl Fn(&K, Option<&V>) -> bool) -> Vec<K> {
-        self.store.load().keys(is_meant)
+        self.purges.epoch()
     }
 
     /// What is remembered and may still be of use. Never waits.
@@ -232,21 +239,23 @@ where
     ///
     /// Before anything is asked, `settle` is shown what is remembered by now: between "this will
     /// not do" and now, somebody else may have had a better answer. What it returns ends the wish.
-    pub fn board<F, S>(
+    pub fn board<F, W>(
         &self,
         key: &K,
-        settle: impl FnOnce(Memory<V, E>) -> Option<S>,
+        settle: impl FnOnce(Memory<V, E>) -> Option<W>,
         fetch: impl FnOnce(&Memory<V, E>) -> F,
-    ) -> Boarded<V, E, S>
+    ) -> Boarded<V, E, W>
     where
         F: Future<Output = Result<Fetched<K, V>, E>> + Send + 'static,
     {
+        // Read before the flight is on the table: a purge in between is about too much, not too little.
+        let epoch = self.purges.epoch();
         match self.flights.board(key, || settle(self.recall(key))) {
             Boarding::Full => Boarded::Full,
             Boarding::Joined(seat) => Boarded::Joined(seat),
             Boarding::Settled(settled) => Boarded::Settled(settled),
             Boarding::Started(seat, ticket) => {
-                self.fly(ticket, fetch(&self.recall(key)));
+                self.fly(ticket, epoch, fetch(&self.recall(key)));
                 Boarded::Started(seat)
             }
         }
@@ -258,90 +267,86 @@ where
         self.store.load().reweigh(key, self.clock.now(), is_same);
     }
 
-    /// Drops every answer of which `is_meant` says so. An answer on its way is given to those who
-    /// wait for it, and not remembered, if its key is one of which `may_be_meant` says so; whoever
-    /// asks from now on has it asked anew.
-    pub fn invalidate(
+    /// Purges every answer in these scopes. An answer on its way is given to those who wait for it,
+    /// and nobody joins them, if its key is one of which `may_be_meant` says so: it is kept when it
+    /// lands if it turns out not to be in these scopes, and else as little as if it had been there.
+    /// Whoever asks from now on has it asked anew.
+    pub fn purge(
         &self,
+        scopes: Vec<S>,
+        thoroughness: Thoroughness,
         may_be_meant: impl Fn(&K) -> bool,
-        is_meant: impl Fn(&K, Option<&V>) -> bool,
     ) {
-        let _rearranging = self.rearrange();
-        self.epoch.fetch_add(1, Ordering::Relaxed);
+        let is_everything = scopes.contains(&S::default()) && thoroughness == Thoroughness::Drop;
+        // The marks first: whoever finds no flight to join must find no answer either.
+        self.purges.mark(scopes, thoroughness, self.clock.now());
         self.flights.divert(may_be_meant);
-        let store = self.store.load();
-        for key in store.keys(is_meant) {
-            store.invalidate(&key);
+        if is_everything {
+            self.store.load().clear();
         }
     }
 
-    /// The same, but what is dropped by [`Cache::invalidate`] only becomes stale.
-    pub fn expire(
-        &self,
-        may_be_meant: impl Fn(&K) -> bool,
-        is_meant: impl Fn(&K, Option<&V>) -> bool,
-    ) {
-        let _rearranging = self.rearrange();
-        self.epoch.fetch_add(1, Ordering::Relaxed);
-        let now = self.clock.now();
-        self.flights.divert(may_be_meant);
-        let store = self.store.load();
-        for key in store.keys(is_meant) {
-            let answer = store
-                .recall(&key, now)
-                .answer
-                .map(|answer| answer.expired(now));
-            store.keep(
-                &key,
-                Memory {
-                    answer,
-                    fault: None,
-                },
-                now,
-            );
-        }
-    }
-
-    /// A panic while it is held leaves nothing half done that matters: what was not dropped or moved
-    /// is there as before.
-    fn rearrange(&self) -> MutexGuard<'_, ()> {
-        self.rearranging
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn fly<F>(&self, ticket: Ticket<K, Result<Answer<V>, E>>, fetch: F)
+    fn fly<F>(&self, ticket: Ticket<K, Landed<V, E>>, epoch: u64, fetch: F)
     where
         F: Future<Output = Result<Fetched<K, V>, E>> + Send + 'static,
     {
         let (store, clock) = (Arc::clone(&self.store), self.clock.clone());
         self.tasks.spawn(async move {
-            let (outcome, other_name) = match fetch.await {
-                Ok(Fetched { answer, other_name }) => (Ok(answer), other_name),
-                Err(fault) => (Err(fault), None),
-            };
-            ticket.land(outcome, |key, outcome, is_under_way| {
+            let fetched = fetch.await;
+            ticket.land(|key, landing| {
                 let (store, now) = (store.load(), clock.now());
-                let memory = match outcome.clone() {
-                    Ok(answer) => Memory {
-                        answer: Some(answer),
-                        fault: None,
-                    },
-                    Err(fault) => Memory {
-                        answer: store.recall(key, now).answer,
-                        fault: Some(Box::new(Remembered {
-                            fault,
-                            until: now + store.fault_kept(),
-                        })),
-                    },
-                };
-                store.keep(key, memory, now);
-                // Whoever asks under that name has a question of its own under way: let it land.
-                let other_name = other_name.filter(|(name, _)| !is_under_way(name));
-                if let Some((name, answer)) = other_name {
-                    store.keep_if_newer(&name, answer, now);
+                match fetched {
+                    Ok(fetched) => store.take(key, fetched, epoch, landing, now),
+                    Err(fault) => {
+                        if !landing.is_diverted {
+                            store.keep_fault(key, fault.clone(), now);
+                        }
+                        Landed {
+                            outcome: Err(fault),
+                            is_kept: false,
+                        }
+                    }
                 }
             });
         });
+    }
+}
+
+impl<K, V, E, S> Store<K, V, E, S>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    E: Clone + Send + Sync + 'static,
+    S: Default + Eq + Hash + 'static,
+{
+    /// Takes in what a flight brought that set out when there had been `epoch` purges.
+    fn take(
+        &self,
+        key: &K,
+        fetched: Fetched<K, V>,
+        epoch: u64,
+        landing: &Landing<'_, K>,
+        now: Instant,
+    ) -> Landed<V, E> {
+        let Fetched { answer, other_name } = fetched;
+        // Whoever asks under that name has a question of its own under way: let it land.
+        let other_name = other_name.filter(|(name, _)| !(landing.is_under_way)(name));
+        let brought = Brought {
+            answer: answer.clone(),
+            lent_to: other_name.as_ref().map(|(name, _)| name),
+            epoch,
+        };
+        let is_kept = if landing.is_diverted {
+            self.keep_if_newer(key, brought, now)
+        } else {
+            self.keep(key, brought, now)
+        };
+        if let Some((name, answer)) = other_name {
+            self.lend(&name, answer, epoch, now);
+        }
+        Landed {
+            outcome: Ok(answer),
+            is_kept,
+        }
     }
 }

@@ -7,15 +7,20 @@
 //! nothing under some name) cannot push out what is worth keeping.
 
 use std::hash::Hash;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
 use moka::Expiry;
 use moka::notification::RemovalCause;
 use moka::ops::compute::Op;
+use moka::policy::EvictionPolicy;
 
 use super::Memory;
+use super::Remembered;
 use super::Values;
+use super::purges::Purges;
+use super::purges::Verdict;
 use crate::freshness::Answer;
 use crate::metrics::Eviction;
 use crate::metrics::Metrics;
@@ -31,20 +36,75 @@ const LEEWAY: Duration = Duration::from_secs(1);
 /// Of the bytes, one in so many is for the minor segment.
 const MINOR_SHARE: u64 = 16;
 
-/// What is kept under one key, and for how long.
+/// Has the value back that was lent, as long as it is kept where it was lent from.
+pub type Lent<V> = Arc<dyn Fn() -> Option<V> + Send + Sync>;
+
+/// A value as it is kept. What is known by two names is kept once: the name that it was asked for by
+/// owns it, and carries its bytes; to the other it is lent.
 #[derive(Clone)]
-struct Kept<V, E> {
-    memory: Memory<V, E>,
+enum Held<V> {
+    Lent(Lent<V>),
+    Own(V),
+}
+
+impl<V: Clone> Held<V> {
+    fn value(&self) -> Option<V> {
+        match self {
+            Self::Lent(lent) => lent(),
+            Self::Own(value) => Some(value.clone()),
+        }
+    }
+}
+
+/// What is kept under one key.
+#[derive(Clone)]
+struct Kept<K, V, E> {
+    answer: Option<Answer<Held<V>>>,
+    fault: Option<Box<Remembered<E>>>,
+    /// The key to which the value is lent.
+    lent_to: Option<Box<K>>,
+    /// How many purges there had been of which this knows.
+    epoch: u64,
     kept_for: Duration,
 }
 
+impl<K, V: Clone, E> Kept<K, V, E> {
+    /// Nothing, of which nothing was purged since.
+    fn nothing(epoch: u64) -> Self {
+        Self {
+            answer: None,
+            fault: None,
+            lent_to: None,
+            epoch,
+            kept_for: Duration::ZERO,
+        }
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.answer.is_none() && self.fault.is_none()
+    }
+
+    fn memory(self) -> Memory<V, E> {
+        let Self { answer, fault, .. } = self;
+        let revived = answer.and_then(|answer| {
+            let value = answer.value.value()?;
+            Some(answer.map(|_| value))
+        });
+        Memory {
+            answer: revived,
+            fault,
+        }
+    }
+}
+
 /// The store.
-pub(super) struct Store<K, V, E> {
+pub(super) struct Store<K, V, E, S> {
     major: Segment<K, V, E>,
     /// Where [`Values::is_minor`] says so, and for faults that stand beside no answer.
     minor: Segment<K, V, E>,
-    values: Values<K, V>,
+    values: Values<K, V, S>,
     bounds: Bounds,
+    purges: Arc<Purges<S>>,
     metrics: Metrics,
 }
 
@@ -59,25 +119,48 @@ pub(super) struct Bounds {
     pub(super) fault_kept: Duration,
 }
 
-type Segment<K, V, E> = moka::sync::Cache<K, Kept<V, E>>;
+/// An answer to keep.
+pub(super) struct Brought<'a, K, V> {
+    pub(super) answer: Answer<V>,
+    /// The key to which its value is lent.
+    pub(super) lent_to: Option<&'a K>,
+    /// How many purges there had been when it was asked for.
+    pub(super) epoch: u64,
+}
 
-impl<K, V, E> Store<K, V, E>
+type Segment<K, V, E> = moka::sync::Cache<K, Kept<K, V, E>>;
+
+impl<K, V, E, S> Store<K, V, E, S>
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
     E: Clone + Send + Sync + 'static,
+    S: Default + Eq + Hash + 'static,
 {
-    pub(super) fn new(bounds: Bounds, values: Values<K, V>, metrics: Metrics) -> Self {
+    pub(super) fn new(
+        bounds: Bounds,
+        values: Values<K, V, S>,
+        purges: Arc<Purges<S>>,
+        metrics: Metrics,
+    ) -> Self {
         let minor_bytes = bounds.bytes_max / MINOR_SHARE;
+        let major_bytes = bounds.bytes_max.saturating_sub(minor_bytes);
+        // What comes must be kept, were it large and all else in demand: else it would be asked for
+        // again and again. Nobody can make meetings up; absences can be, so there it is frequency
+        // that decides.
+        let major = segment(major_bytes, EvictionPolicy::lru(), values, metrics.clone());
+        let minor = segment(
+            minor_bytes,
+            EvictionPolicy::tiny_lfu(),
+            values,
+            metrics.clone(),
+        );
         Self {
-            major: segment(
-                bounds.bytes_max.saturating_sub(minor_bytes),
-                values,
-                metrics.clone(),
-            ),
-            minor: segment(minor_bytes, values, metrics.clone()),
+            major,
+            minor,
             values,
             bounds,
+            purges,
             metrics,
         }
     }
@@ -88,21 +171,30 @@ where
             major,
             minor,
             values,
+            purges,
             metrics,
             ..
         } = self;
-        if bounds.bytes_max == self.bounds.bytes_max {
+        let (values, purges, metrics) = (*values, Arc::clone(purges), metrics.clone());
+        let has_room = bounds.bytes_max == self.bounds.bytes_max;
+        // What moka was told to drop sooner has to be put there again.
+        let has_time = bounds.stale_max <= self.bounds.stale_max;
+        if has_room && has_time {
             return Self {
                 major: major.clone(),
                 minor: minor.clone(),
-                values: *values,
+                values,
                 bounds,
-                metrics: metrics.clone(),
+                purges,
+                metrics,
             };
         }
-        let other = Self::new(bounds, *values, metrics.clone());
+        let other = Self::new(bounds, values, purges, metrics);
         for (key, kept) in major.iter().chain(minor.iter()) {
-            other.keep(&key, kept.memory, now);
+            let kept = self.judged(&key, kept);
+            if !kept.is_nothing() {
+                other.put(&key, kept, now);
+            }
         }
         other
     }
@@ -119,111 +211,213 @@ where
         )
     }
 
-    /// How long a fault is remembered.
-    pub(super) fn fault_kept(&self) -> Duration {
-        self.bounds.fault_kept
-    }
-
     /// What is remembered under `key` and may still be of use at `now`.
     pub(super) fn recall(&self, key: &K, now: Instant) -> Memory<V, E> {
-        let Some(kept) = self.major.get(key).or_else(|| self.minor.get(key)) else {
-            return Memory::default();
+        self.kept(key, now).map(Kept::memory).unwrap_or_default()
+    }
+
+    /// Keeps this answer under `key`, in place of what was there. Whether it is kept as it came.
+    pub(super) fn keep(&self, key: &K, brought: Brought<'_, K, V>, now: Instant) -> bool {
+        let Brought {
+            answer,
+            lent_to,
+            epoch,
+        } = brought;
+        let lifetime = answer.lifetime();
+        let kept = Kept {
+            answer: Some(answer.map(Held::Own)),
+            lent_to: lent_to.cloned().map(Box::new),
+            ..Kept::nothing(epoch)
         };
-        let Memory { answer, fault } = kept.memory;
-        Memory {
-            answer: answer.filter(|answer| answer.staleness(now) <= self.bounds.stale_max),
-            fault,
+        let kept = self.judged(key, kept);
+        let as_it_came = |answer: &Answer<_>| answer.lifetime() == lifetime;
+        let is_as_it_came = kept.answer.as_ref().is_some_and(as_it_came);
+        self.replace(key, kept, now) && is_as_it_came
+    }
+
+    /// The same, unless a newer one is there.
+    pub(super) fn keep_if_newer(&self, key: &K, brought: Brought<'_, K, V>, now: Instant) -> bool {
+        self.is_news(key, &brought.answer, now) && self.keep(key, brought, now)
+    }
+
+    /// Lends the value of this answer to `key`, unless a newer one is there.
+    pub(super) fn lend(&self, key: &K, answer: Answer<V>, epoch: u64, now: Instant) {
+        if self.is_news(key, &answer, now) {
+            let lent = answer.map(|value| Held::Lent((self.values.lend)(&value)));
+            let kept = Kept {
+                answer: Some(lent),
+                ..Kept::nothing(epoch)
+            };
+            self.replace(key, self.judged(key, kept), now);
         }
     }
 
-    /// Remembers this under `key`, in place of what was there.
-    pub(super) fn keep(&self, key: &K, memory: Memory<V, E>, now: Instant) {
-        let (here, there) = match &memory.answer {
-            Some(answer) if !(self.values.is_minor)(&answer.value) => (&self.major, &self.minor),
-            _ => (&self.minor, &self.major),
+    /// Remembers a fault under `key`, beside what is kept there.
+    pub(super) fn keep_fault(&self, key: &K, fault: E, now: Instant) {
+        let until = now + self.bounds.fault_kept;
+        let beside = self.kept(key, now);
+        let beside = beside.unwrap_or_else(|| Kept::nothing(self.purges.epoch()));
+        let kept = Kept {
+            fault: Some(Box::new(Remembered { fault, until })),
+            ..beside
         };
-        let kept_for = self.kept_for(&memory, now);
-        there.invalidate(key);
-        here.insert(key.clone(), Kept { memory, kept_for });
-    }
-
-    /// Remembers this answer under `key`, unless a newer one is there.
-    pub(super) fn keep_if_newer(&self, key: &K, answer: Answer<V>, now: Instant) {
-        let known = self.recall(key, now).answer;
-        if known.is_none_or(|known| known.asked_at() < answer.asked_at()) {
-            self.keep(
-                key,
-                Memory {
-                    answer: Some(answer),
-                    fault: None,
-                },
-                now,
-            );
-        }
+        self.put(key, kept, now);
     }
 
     /// Has the bytes under `key` counted again, if it is still `is_same` that is kept there.
     pub(super) fn reweigh(&self, key: &K, now: Instant, is_same: impl Fn(&V) -> bool) {
-        self.major
-            .entry_by_ref(key)
-            .and_compute_with(|entry| match entry {
-                Some(entry) => {
-                    let Kept { memory, .. } = entry.into_value();
-                    if memory
-                        .answer
-                        .as_ref()
-                        .is_some_and(|answer| is_same(&answer.value))
-                    {
-                        let kept_for = self.kept_for(&memory, now);
-                        Op::Put(Kept { memory, kept_for })
-                    } else {
-                        Op::Nop
-                    }
-                }
-                None => Op::Nop,
-            });
-    }
-
-    pub(super) fn invalidate(&self, key: &K) {
-        self.major.invalidate(key);
-        self.minor.invalidate(key);
-    }
-
-    /// Every key under which there is an answer of which `is_meant` says so.
-    pub(super) fn keys(&self, is_meant: impl Fn(&K, Option<&V>) -> bool) -> Vec<K> {
-        let entries = self.major.iter().chain(self.minor.iter());
-        let meant = entries.filter(|(key, kept)| {
-            is_meant(key, kept.memory.answer.as_ref().map(|answer| &answer.value))
+        self.change(key, |kept| match &kept.answer.as_ref()?.value {
+            Held::Own(value) if is_same(value) => Some(Kept {
+                kept_for: self.kept_for(&kept, now),
+                ..kept
+            }),
+            Held::Lent(_) | Held::Own(_) => None,
         });
-        meant.map(|(key, _)| K::clone(&key)).collect()
     }
 
-    fn kept_for(&self, memory: &Memory<V, E>, now: Instant) -> Duration {
-        let answer = memory.answer.as_ref();
+    /// Drops everything.
+    pub(super) fn clear(&self) {
+        self.major.invalidate_all();
+        self.minor.invalidate_all();
+    }
+
+    /// What is kept under `key`, without an answer that is of no use any more.
+    fn kept(&self, key: &K, now: Instant) -> Option<Kept<K, V, E>> {
+        let kept = self.major.get(key).or_else(|| self.minor.get(key))?;
+        let mut kept = self.judged(key, kept);
+        let of_use = |answer: &Answer<_>| answer.staleness(now) <= self.bounds.stale_max;
+        kept.answer = kept.answer.filter(of_use);
+        Some(kept)
+    }
+
+    /// What the purges since then leave of something.
+    fn judged(&self, key: &K, kept: Kept<K, V, E>) -> Kept<K, V, E> {
+        let epoch = self.purges.epoch();
+        let scopes = || {
+            let answer = kept.answer.as_ref();
+            let value = answer.and_then(|answer| answer.value.value());
+            (self.values.scopes)(key, value.as_ref())
+        };
+        match self.purges.judge(kept.epoch, scopes) {
+            Verdict::Dropped => Kept::nothing(epoch),
+            Verdict::ExpiredAt(at) => Kept {
+                answer: kept.answer.map(|answer| answer.expired(at)),
+                fault: None,
+                epoch,
+                ..kept
+            },
+            Verdict::Untouched => Kept { epoch, ..kept },
+        }
+    }
+
+    fn is_news(&self, key: &K, answer: &Answer<V>, now: Instant) -> bool {
+        let known = self.recall(key, now).answer;
+        known.is_none_or(|known| known.asked_at() < answer.asked_at())
+    }
+
+    /// Puts an answer in place of another, unless nothing is left of it. Whether there is room for it.
+    fn replace(&self, key: &K, kept: Kept<K, V, E>, now: Instant) -> bool {
+        if kept.is_nothing() {
+            return false;
+        }
+        self.endow_borrower(key, now);
+        self.put(key, kept, now)
+    }
+
+    /// Whoever borrows from `key` owns from now on what it borrowed: it is about to be replaced.
+    fn endow_borrower(&self, key: &K, now: Instant) {
+        let borrower = self.major.get(key).and_then(|kept| kept.lent_to);
+        let Some(borrower) = borrower else {
+            return;
+        };
+        self.change(&borrower, |kept| {
+            let Held::Lent(lent) = &kept.answer.as_ref()?.value else {
+                return None;
+            };
+            let value = lent()?;
+            let kept_for = self.kept_for(&kept, now);
+            let answer = kept.answer.map(|answer| answer.map(|_| Held::Own(value)));
+            Some(Kept {
+                answer,
+                kept_for,
+                ..kept
+            })
+        });
+    }
+
+    /// Puts something else under `key`, if `change` makes something else of what is there.
+    fn change(&self, key: &K, change: impl FnOnce(Kept<K, V, E>) -> Option<Kept<K, V, E>>) {
+        let entry = self.major.entry_by_ref(key);
+        entry.and_compute_with(|entry| {
+            let kept = entry.map(moka::Entry::into_value);
+            kept.and_then(change).map_or(Op::Nop, Op::Put)
+        });
+    }
+
+    /// Puts something under `key` in place of what was there. Whether there is room for it.
+    fn put(&self, key: &K, kept: Kept<K, V, E>, now: Instant) -> bool {
+        let is_minor = match kept.answer.as_ref().map(|answer| &answer.value) {
+            None => true,
+            Some(Held::Lent(_)) => false,
+            Some(Held::Own(value)) => (self.values.is_minor)(value),
+        };
+        let (here, there) = if is_minor {
+            (&self.minor, &self.major)
+        } else {
+            (&self.major, &self.minor)
+        };
+        there.invalidate(key);
+        let bytes = u64::from(weigh(self.values, key, &kept));
+        let has_room = here.policy().max_capacity().is_none_or(|max| bytes <= max);
+        if !has_room {
+            here.invalidate(key);
+            return false;
+        }
+        let kept_for = self.kept_for(&kept, now);
+        self.purges.kept_for(kept_for);
+        here.insert(key.clone(), Kept { kept_for, ..kept });
+        true
+    }
+
+    fn kept_for(&self, kept: &Kept<K, V, E>, now: Instant) -> Duration {
+        let answer = kept.answer.as_ref();
         let answer = answer.map(|answer| {
             (answer.lifetime() + self.bounds.stale_max).saturating_sub(answer.age(now))
         });
-        let fault = memory.fault.as_ref();
+        let fault = kept.fault.as_ref();
         let fault = fault.map(|fault| fault.until.saturating_duration_since(now));
         answer.max(fault).unwrap_or_default() + LEEWAY
     }
 }
 
-fn segment<K, V, E>(bytes_max: u64, values: Values<K, V>, metrics: Metrics) -> Segment<K, V, E>
+/// Bytes that something kept under `key` takes. What is lent is counted where it is owned.
+fn weigh<K, V, E, S>(values: Values<K, V, S>, key: &K, kept: &Kept<K, V, E>) -> u32 {
+    let value_bytes = match kept.answer.as_ref().map(|answer| &answer.value) {
+        None | Some(Held::Lent(_)) => 0,
+        Some(Held::Own(value)) => (values.bytes)(value),
+    };
+    let lent_to = kept.lent_to.as_deref();
+    let lent_to_bytes = lent_to.map_or(0, |key| (values.key_bytes)(key));
+    let bytes = (values.key_bytes)(key) + value_bytes + lent_to_bytes + UPKEEP_BYTES;
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+fn segment<K, V, E, S>(
+    bytes_max: u64,
+    policy: EvictionPolicy,
+    values: Values<K, V, S>,
+    metrics: Metrics,
+) -> Segment<K, V, E>
 where
-    K: Eq + Hash + Send + Sync + 'static,
+    K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
     E: Clone + Send + Sync + 'static,
+    S: 'static,
 {
-    let weigh = move |key: &K, kept: &Kept<V, E>| {
-        let answer = kept.memory.answer.as_ref();
-        let value_bytes = answer.map_or(0, |answer| (values.bytes)(&answer.value));
-        let bytes = (values.key_bytes)(key) + value_bytes + UPKEEP_BYTES;
-        u32::try_from(bytes).unwrap_or(u32::MAX)
-    };
     moka::sync::Cache::builder()
         .max_capacity(bytes_max)
-        .weigher(weigh)
+        .eviction_policy(policy)
+        .weigher(move |key, kept| weigh(values, key, kept))
         .expire_after(Lifetimes)
         .eviction_listener(move |_, _, cause| match cause {
             RemovalCause::Expired => metrics.evicted(Eviction::Expired),
@@ -238,18 +432,54 @@ where
 /// `None` would leave the old entry's time in force.
 struct Lifetimes;
 
-impl<K, V, E> Expiry<K, Kept<V, E>> for Lifetimes {
-    fn expire_after_create(&self, _: &K, kept: &Kept<V, E>, _: Instant) -> Option<Duration> {
+impl<K, V, E> Expiry<K, Kept<K, V, E>> for Lifetimes {
+    fn expire_after_create(&self, _: &K, kept: &Kept<K, V, E>, _: Instant) -> Option<Duration> {
         Some(kept.kept_for)
     }
 
     fn expire_after_update(
         &self,
         _: &K,
-        kept: &Kept<V, E>,
+        kept: &Kept<K, V, E>,
         _: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
         Some(kept.kept_for)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_kept_for_longer_if_it_may_be_stale_for_longer() {
+        let bounds = |stale_max_s| Bounds {
+            bytes_max: 1_000_000,
+            stale_max: Duration::from_secs(stale_max_s),
+            fault_kept: Duration::from_secs(1),
+        };
+        let values: Values<u8, u8, Option<u8>> = Values {
+            key_bytes: |_| 1,
+            bytes: |_| 1,
+            is_minor: |_| false,
+            lend: |_| Arc::new(|| None),
+            scopes: |_, _| vec![],
+        };
+        let now = crate::clock::Clock::of_the_machine().now();
+        let purges = Arc::new(Purges::new());
+        let store: Store<_, _, (), _> = Store::new(bounds(10), values, purges, Metrics::default());
+        let brought = Brought {
+            answer: Answer::new(7, now, now, Duration::from_secs(5)),
+            lent_to: None,
+            epoch: 0,
+        };
+        store.keep(&1, brought, now);
+
+        for (stale_max_s, expected_s) in [(9, 16), (10, 16), (3_600, 3_606)] {
+            let store = store.with(bounds(stale_max_s), now);
+            let kept = store.major.get(&1).expect("kept");
+            assert_eq!(kept.kept_for.as_secs(), expected_s, "{stale_max_s}");
+        }
     }
 }

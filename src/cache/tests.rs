@@ -11,7 +11,7 @@ use super::*;
 
 /// A cache of numbers, and a source that counts how often it is asked.
 struct Bench {
-    cache: Arc<Cache<&'static str, u64, &'static str>>,
+    cache: Arc<Cache<&'static str, u64, &'static str, Scope>>,
     clock: Clock,
     asked: Arc<AtomicUsize>,
 }
@@ -25,11 +25,19 @@ const LIMITS: Limits = Limits {
 };
 
 /// Every value weighs the same; those over a million are minor.
-const VALUES: Values<&str, u64> = Values {
+const VALUES: Values<&'static str, u64, Scope> = Values {
     key_bytes: |key| key.len(),
     bytes: |_| 1_000,
     is_minor: |value| *value > 1_000_000,
+    lend: |value| {
+        let value = *value;
+        Arc::new(move || Some(value))
+    },
+    scopes: |key, _| vec![None, Some(key)],
 };
+
+/// One key, or everything.
+type Scope = Option<&'static str>;
 
 /// Where a value came from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -130,8 +138,18 @@ impl Bench {
 
     /// Drops what is remembered under `key`, or on its way.
     fn invalidate(&self, key: &'static str) {
+        self.purge(key, Thoroughness::Drop);
+    }
+
+    /// Has it be stale instead.
+    fn expire(&self, key: &'static str) {
+        self.purge(key, Thoroughness::Expire);
+    }
+
+    fn purge(&self, key: &'static str, thoroughness: Thoroughness) {
+        let may_be_meant = |known: &_| *known == key;
         self.cache
-            .invalidate(|known| *known == key, |known, _| *known == key);
+            .purge(vec![Some(key)], thoroughness, may_be_meant);
     }
 }
 
@@ -144,6 +162,7 @@ async fn outcome(boarded: Boarded<u64, &'static str, Outcome>) -> Outcome {
     };
     let landed = seat.outcome().await.ok_or(Not::Broken)?;
     landed
+        .outcome
         .map(|answer| (answer.value, from))
         .map_err(Not::Fault)
 }
@@ -294,6 +313,26 @@ async fn what_is_kept_stays_within_its_bytes() {
 }
 
 #[tokio::test]
+async fn what_comes_into_a_full_cache_is_kept_however_much_the_rest_is_asked_for() {
+    let bench = Bench::new(Limits {
+        bytes_max: 100_000,
+        ..LIMITS
+    });
+    let crowd: Vec<&str> = (0..100).map(key).collect();
+    for _ in 0..10 {
+        for key in &crowd {
+            bench.have(key, Ok(1)).await.expect("an answer");
+        }
+        bench.cache.size();
+    }
+
+    bench.have("newcomer", Ok(2)).await.expect("an answer");
+    bench.cache.size();
+
+    assert_eq!(bench.remembered("newcomer"), Some(2));
+}
+
+#[tokio::test]
 async fn what_is_minor_pushes_nothing_else_out() {
     let bench = Bench::new(Limits {
         bytes_max: 100_000,
@@ -348,7 +387,7 @@ async fn what_is_expired_is_remembered_and_no_longer_fresh() {
     bench.have("k", Ok(1)).await.expect("an answer");
     bench.clock.advance(Duration::from_secs(2));
 
-    bench.cache.expire(|key| *key == "k", |key, _| *key == "k");
+    bench.expire("k");
 
     let answer = bench.cache.recall(&"k").answer.expect("an answer");
     assert!(!answer.is_fresh(bench.clock.now()));
@@ -361,7 +400,7 @@ async fn what_is_expired_in_its_last_moment_of_use_is_remembered_as_long_as_if_i
     bench.have("k", Ok(1)).await.expect("an answer");
     bench.clock.advance(Duration::from_secs(40));
 
-    bench.cache.expire(|key| *key == "k", |key, _| *key == "k");
+    bench.expire("k");
 
     assert_eq!(bench.remembered("k"), Some(1));
     bench.clock.advance(Duration::from_millis(1));
@@ -415,12 +454,17 @@ async fn an_answer_under_another_name_gives_way_to_a_newer_one_and_to_one_under_
 #[tokio::test]
 async fn what_has_grown_is_counted_again_if_it_is_still_the_same() {
     let clock = Clock::standing_at(Timestamp::UNIX_EPOCH);
-    let values: Values<&str, Arc<AtomicUsize>> = Values {
+    let values: Values<&str, Arc<AtomicUsize>, Scope> = Values {
         key_bytes: |key| key.len(),
         bytes: |size| size.load(Ordering::SeqCst),
         is_minor: |_| false,
+        lend: |size| {
+            let size = Arc::downgrade(size);
+            Arc::new(move || size.upgrade())
+        },
+        scopes: |key, _| vec![None, Some(key)],
     };
-    let cache: Cache<_, _, ()> = Cache::new(LIMITS, values, surroundings(&clock));
+    let cache: Cache<_, _, (), _> = Cache::new(LIMITS, values, surroundings(&clock));
     let size = Arc::new(AtomicUsize::new(1_000));
     let fetch = |_: &_| {
         let answer = Answer::new(
@@ -439,7 +483,11 @@ async fn what_has_grown_is_counted_again_if_it_is_still_the_same() {
     let Boarded::Started(seat) = cache.board(&"k", |_| None::<()>, fetch) else {
         panic!("nothing was under way");
     };
-    seat.outcome().await.expect("landed").expect("an answer");
+    seat.outcome()
+        .await
+        .expect("landed")
+        .outcome
+        .expect("an answer");
     let before = cache.size().1;
 
     size.store(5_000, Ordering::SeqCst);
@@ -454,4 +502,142 @@ async fn what_has_grown_is_counted_again_if_it_is_still_the_same() {
             .answer
             .is_some_and(|answer| answer.is_fresh(clock.now()))
     );
+}
+
+/// A value of so many bytes.
+type Body = Arc<[u8]>;
+
+/// Keeps bodies, and has them asked for by either of two names.
+struct Library {
+    cache: Cache<&'static str, Body, (), Scope>,
+    clock: Clock,
+}
+
+impl Library {
+    fn new(bytes_max: u64) -> Self {
+        let values = Values {
+            key_bytes: |key: &&str| key.len(),
+            bytes: |body: &Body| body.len(),
+            is_minor: |_| false,
+            lend: |body| {
+                let body = Arc::downgrade(body);
+                Arc::new(move || body.upgrade())
+            },
+            scopes: |key, _| vec![None, Some(*key)],
+        };
+        let limits = Limits {
+            bytes_max,
+            ..LIMITS
+        };
+        let clock = Clock::standing_at(Timestamp::UNIX_EPOCH);
+        let cache = Cache::new(limits, values, surroundings(&clock));
+        Self { cache, clock }
+    }
+
+    /// Has a body of so many bytes come for `key`, and for the other name if there is one. Whether
+    /// it is kept.
+    async fn bring(
+        &self,
+        key: &'static str,
+        bytes: usize,
+        other_name: Option<&'static str>,
+    ) -> bool {
+        let (body, now) = (Body::from(vec![0; bytes]), self.clock.now());
+        let answer = Answer::new(body, now, now, Duration::from_secs(9));
+        let other_name = other_name.map(|name| (name, answer.clone()));
+        let fetched = Fetched { answer, other_name };
+        let fetch = |_: &_| async { Ok(fetched) };
+        let Boarded::Started(seat) = self.cache.board(&key, |_| None::<()>, fetch) else {
+            panic!("nothing was under way");
+        };
+        seat.outcome().await.expect("landed").is_kept
+    }
+
+    /// Bytes of what is remembered under a name.
+    fn remembered(&self, key: &'static str) -> Option<usize> {
+        self.cache
+            .recall(&key)
+            .answer
+            .map(|answer| answer.value.len())
+    }
+
+    fn weighed(&self) -> u64 {
+        self.cache.size().1
+    }
+}
+
+#[tokio::test]
+async fn what_is_known_by_two_names_is_counted_once() {
+    let library = Library::new(1_000_000);
+
+    library.bring("code", 50_000, Some("id")).await;
+
+    assert_eq!(library.remembered("code"), Some(50_000));
+    assert_eq!(library.remembered("id"), Some(50_000));
+    let weighed = library.weighed();
+    assert!((50_000..53_000).contains(&weighed), "{weighed} bytes");
+}
+
+#[tokio::test]
+async fn what_was_lent_stays_when_another_answer_takes_the_place_of_its_owner() {
+    let library = Library::new(1_000_000);
+    library.bring("code", 50_000, Some("id")).await;
+
+    library.clock.advance(Duration::from_secs(1));
+    library.bring("code", 10_000, None).await;
+
+    assert_eq!(library.remembered("code"), Some(10_000));
+    assert_eq!(library.remembered("id"), Some(50_000));
+    let weighed = library.weighed();
+    assert!((60_000..63_000).contains(&weighed), "{weighed} bytes");
+}
+
+#[tokio::test]
+async fn what_was_lent_is_gone_with_its_owner_when_there_is_no_room() {
+    let library = Library::new(100_000);
+    library.bring("code", 50_000, Some("id")).await;
+
+    library.bring("large", 80_000, None).await;
+    let weighed = library.weighed();
+
+    assert!(weighed <= 100_000, "{weighed} bytes");
+    assert_eq!(library.remembered("id"), None);
+}
+
+#[tokio::test]
+async fn what_is_larger_than_the_cache_is_said_not_to_be_kept() {
+    let library = Library::new(100_000);
+
+    for (bytes, expected) in [(80_000, true), (93_000, false)] {
+        assert_eq!(library.bring("k", bytes, None).await, expected, "{bytes}");
+        let remembered = expected.then_some(bytes);
+        assert_eq!(library.remembered("k"), remembered, "{bytes}");
+    }
+}
+
+#[tokio::test]
+async fn a_purge_of_everything_leaves_nothing_and_takes_no_room() {
+    let bench = Bench::new(LIMITS);
+    bench.have("k", Ok(1)).await.expect("an answer");
+
+    let everything = vec![Scope::default()];
+    bench.cache.purge(everything, Thoroughness::Drop, |_| true);
+
+    assert_eq!(bench.remembered("k"), None);
+    assert_eq!(bench.cache.size(), (0, 0));
+}
+
+#[tokio::test]
+async fn an_answer_that_was_overtaken_by_a_purge_of_another_key_is_kept() {
+    let bench = Bench::new(LIMITS);
+    let gate = Arc::new(Notify::new());
+    let waiting = bench.ask("k", Ok(1), &gate);
+    settle().await;
+
+    let other = vec![Some("other")];
+    bench.cache.purge(other, Thoroughness::Drop, |_| true);
+    gate.notify_one();
+    waiting.await.expect("ends").expect("an answer");
+
+    assert_eq!(bench.remembered("k"), Some(1));
 }

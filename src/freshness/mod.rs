@@ -44,6 +44,24 @@ impl<V> Answer<V> {
         }
     }
 
+    /// The same answer, with what `change` makes of its value.
+    pub fn map<W>(self, change: impl FnOnce(V) -> W) -> Answer<W> {
+        let Self {
+            value,
+            asked_at,
+            on_its_way,
+            lifetime,
+            is_cut_short,
+        } = self;
+        Answer {
+            value: change(value),
+            asked_at,
+            on_its_way,
+            lifetime,
+            is_cut_short,
+        }
+    }
+
     /// The same answer, no longer believed from `now` on.
     #[must_use]
     pub fn expired(self, now: Instant) -> Self {

@@ -67,7 +67,10 @@ impl std::fmt::Display for Ttl {
 fn status(source: Source, ttl: Ttl, is_negative: bool) -> String {
     match source {
         Source::Collapsed(cause) => format!("{US}; fwd={}; collapsed", forwarded(cause)),
-        Source::Fetched(cause) => format!("{US}; fwd={}; stored; {ttl}", forwarded(cause)),
+        Source::Fetched { cause, is_stored } => {
+            let stored = if is_stored { "; stored" } else { "" };
+            format!("{US}; fwd={}{stored}; {ttl}", forwarded(cause))
+        }
         Source::Remembered(grounds) => match detail(grounds, is_negative) {
             Some(detail) => format!("{US}; hit; {ttl}; detail={detail}"),
             None => format!("{US}; hit; {ttl}"),

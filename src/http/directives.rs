@@ -13,8 +13,20 @@ pub(super) fn wish(headers: &HeaderMap) -> Wish {
         .get_all(CACHE_CONTROL)
         .into_iter()
         .filter_map(|line| line.to_str().ok());
-    let directives = lines.flat_map(|line| line.split(','));
-    directives.fold(Wish::default(), with_directive)
+    lines
+        .flat_map(directives)
+        .fold(Wish::default(), with_directive)
+}
+
+/// The directives in a line. A comma in a quoted string parts nothing.
+fn directives(line: &str) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    line.split(move |letter| {
+        let is_escape = quoted && !escaped && letter == '\\';
+        let was_escaped = std::mem::replace(&mut escaped, is_escape);
+        quoted ^= letter == '"' && !was_escaped;
+        letter == ',' && !quoted
+    })
 }
 
 /// Of two that contradict each other, the one that asks for more holds.
@@ -146,6 +158,16 @@ mod tests {
                 &["max-age=99999999999999999999999999"],
                 Wish {
                     max_age: seconds(u64::from(u32::MAX)),
+                    ..none
+                },
+            ),
+            (
+                &[
+                    r#"foo="a, no-cache, b", max-age=5"#,
+                    r#"foo="a \", no-cache""#,
+                ],
+                Wish {
+                    max_age: seconds(5),
                     ..none
                 },
             ),

@@ -57,32 +57,27 @@ pub(super) fn coding(encoding: Encoding) -> Option<HeaderValue> {
     }
 }
 
-/// An encoding's name, and its weight in thousandths.
+/// An encoding's name, and its weight in thousandths. Any other parameter is passed over.
 fn weighted(item: &str) -> Option<(&str, u16)> {
-    let (name, parameter) = match item.split_once(';') {
-        Some((name, parameter)) => (name.trim(), Some(parameter.trim())),
-        None => (item.trim(), None),
-    };
-    let weight = match parameter {
-        None => 1_000,
-        Some(parameter) => thousandths(
-            parameter
-                .strip_prefix(['q', 'Q'])?
-                .trim()
-                .strip_prefix('=')?
-                .trim(),
-        )?,
-    };
-    (!name.is_empty()).then_some((name, weight))
+    let mut parts = item.split(';').map(str::trim);
+    let name = parts.next().filter(|name| !name.is_empty())?;
+    let weight = parts.find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("q").then(|| value.trim())
+    });
+    Some((name, weight.map_or(Some(1_000), thousandths)?))
 }
 
 /// A weight such as `0.8`, in thousandths (RFC 9110, section 12.4.2).
 fn thousandths(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let whole: u16 = whole.parse().ok().filter(|&whole| whole <= 1)?;
     let digits = fraction.len() <= 3 && fraction.bytes().all(|byte| byte.is_ascii_digit());
     let fraction: u16 = format!("{fraction:0<3}").parse().ok().filter(|_| digits)?;
-    Some((whole * 1_000 + fraction).min(1_000))
+    match (whole, fraction) {
+        ("0", fraction) => Some(fraction),
+        ("1", 0) => Some(1_000),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -116,6 +111,11 @@ mod tests {
             ("gzip;q=0", Encoding::Identity),
             ("identity;q=0, *;q=0", Encoding::Identity),
             ("br, deflate", Encoding::Identity),
+            ("gzip;q=0.5;x=y", Encoding::Gzip),
+            ("gzip;x=y;q=0, zstd;Q=0.2", Encoding::Zstd),
+            ("gzip;q=1.", Encoding::Gzip),
+            ("gzip;q=1.001, zstd;q=+1", Encoding::Identity),
+            ("gzip;q=0.1234, zstd;q=.5", Encoding::Identity),
             ("gzip;q=2, zstd;q=x, ;, ;q=1", Encoding::Identity),
         ] {
             assert_eq!(preferred_in(line), expected, "{line:?}");

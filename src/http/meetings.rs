@@ -1,5 +1,7 @@
 //! The callers' routes: `/meetings/{meeting_id}` and `/meetings/by-code/{meeting_code}`.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Path;
@@ -28,9 +30,13 @@ use crate::meeting::Meeting;
 use crate::meeting::MeetingCode;
 use crate::meeting::MeetingId;
 use crate::meeting::Selector;
+use crate::meeting::view::Encoding;
+use crate::meeting::view::Form;
+use crate::meeting::view::Text;
 use crate::meeting::view::Views;
 use crate::metrics::Lookup;
 use crate::service::Found;
+use crate::wecom::Absent;
 use crate::wecom::Question;
 
 /// What a caller is told who takes another.
@@ -133,6 +139,7 @@ impl Desk {
             app,
             sub_meeting_id,
         } = Parameters::parse(query)?;
+        let names_app = app.is_some();
         let app = self.access.load().app(caller, app.as_deref())?;
         let question = Question {
             app,
@@ -143,71 +150,125 @@ impl Desk {
         let found = self.meetings.lookup(&question, wish).await;
         let found =
             found.map_err(|refusal| Problem::of(refusal, self.clock.now()).after(Lookup::Error))?;
-        self.dress(caller, &question, &found, &request.headers)
+        let views = match &found.answer.value.meeting {
+            Ok(views) => Arc::clone(views),
+            Err(absent) => return Err(self.deny(caller, &found, *absent)),
+        };
+        let told = Told {
+            question: &question,
+            found: &found,
+            views: &views,
+            names_app,
+        };
+        self.dress(caller, told, &request.headers).await
+    }
+
+    /// Word that there is no meeting to show, and how long that is good for.
+    fn deny(&self, caller: &Caller, found: &Found, absent: Absent) -> Problem {
+        let mut headers = caching::headers(found, self.clock.now());
+        caller.tell_limit(&mut headers);
+        headers.insert(header::VARY, HeaderValue::from_static("Authorization"));
+        let problem = Problem::from(absent).with_headers(&headers);
+        problem.after(found.lookup())
     }
 
     /// The caller's view of what was found, or word that the caller has it already.
-    fn dress(
+    async fn dress(
         &self,
         caller: &Caller,
-        question: &Question,
-        found: &Found,
+        told: Told<'_>,
         request: &HeaderMap,
     ) -> Result<Response, Problem> {
+        let Told { found, views, .. } = told;
+        let mut form = Form {
+            reveal: caller.reveal(),
+            encoding: Encoding::Identity,
+        };
+        self.finish(&told, form).await?;
+        let text = views.text(form.reveal);
+        let etag = validation::etag(text.digest());
+        let is_known = validation::is_known(request, &etag);
+        if !is_known {
+            form.encoding = encoding::preferred(request);
+            self.finish(&told, form).await?;
+        }
         let mut headers = caching::headers(found, self.clock.now());
         caller.tell_limit(&mut headers);
-        let views = match &found.answer.value.meeting {
-            Ok(views) => views,
-            Err(absent) => {
-                headers.insert(header::VARY, HeaderValue::from_static("Authorization"));
-                let problem = Problem::from(*absent).with_headers(&headers);
-                return Err(problem.after(found.lookup()));
-            }
-        };
-        let bytes_before = views.bytes();
-        let text = views.text(caller.reveal());
-        let etag = validation::etag(text.digest());
         headers.insert(
             header::VARY,
             HeaderValue::from_static("Authorization, Accept-Encoding"),
         );
-        if let Some(location) = content_location(question, views) {
+        if let Some(location) = told.content_location() {
             headers.insert(header::CONTENT_LOCATION, location);
         }
+        headers.insert(header::ETAG, caching::text(etag));
         let mut response = Response::new(Body::empty());
-        if validation::is_known(request, &etag) {
+        if is_known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         } else {
-            let (encoding, bytes) = text.encoded(encoding::preferred(request));
-            *response.body_mut() = Body::from(bytes.clone());
-            headers.insert(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("application/json"),
-            );
-            if let Some(coding) = encoding::coding(encoding) {
-                headers.insert(header::CONTENT_ENCODING, coding);
-            }
-        }
-        headers.insert(header::ETAG, caching::text(etag));
-        if views.bytes() != bytes_before {
-            self.meetings.has_grown(question, views);
+            *response.body_mut() = content(text, form.encoding, &mut headers);
         }
         *response.headers_mut() = headers;
         response.extensions_mut().insert(Account::of(caller, found));
         Ok(response)
     }
+
+    /// Has that form of a view made, if nobody asked for it before.
+    async fn finish(&self, told: &Told<'_>, form: Form) -> Result<(), Problem> {
+        let Told {
+            question, found, ..
+        } = told;
+        let finished = self.meetings.finish(question, &found.answer.value, form);
+        finished
+            .await
+            .map_err(|refusal| Problem::of(refusal, self.clock.now()).after(found.lookup()))
+    }
 }
 
-/// Where a meeting that was found by its number can be found by its id.
-fn content_location(question: &Question, views: &Views) -> Option<HeaderValue> {
-    let (Selector::Code(_), Some(id)) = (&question.selector, views.meeting_id()) else {
-        return None;
-    };
-    // WeCom's word is only passed on if it is one that we would take.
-    let id: MeetingId = id.parse().ok()?;
-    let mut location = format!("/meetings/{id}");
-    if let Some(occurrence) = &question.occurrence {
-        location = format!("{location}?sub_meeting_id={occurrence}");
+/// A text as the body of an answer, and what the header fields tell of it.
+fn content(text: &Text, encoding: Encoding, headers: &mut HeaderMap) -> Body {
+    let (encoding, bytes) = text.encoded(encoding);
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    if let Some(coding) = encoding::coding(encoding) {
+        headers.insert(header::CONTENT_ENCODING, coding);
     }
-    Some(caching::text(location))
+    Body::from(bytes.clone())
+}
+
+/// What a caller is told about.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    question: &'a Question,
+    found: &'a Found,
+    views: &'a Views,
+    /// Whether the caller said which app to ask as.
+    names_app: bool,
+}
+
+impl Told<'_> {
+    /// Where a meeting that was found by its number can be found by its id, by the same caller.
+    fn content_location(self) -> Option<HeaderValue> {
+        let Question {
+            app,
+            selector,
+            occurrence,
+        } = self.question;
+        let (Selector::Code(_), Some(id)) = (selector, self.views.meeting_id()) else {
+            return None;
+        };
+        // WeCom's word is only passed on if it is one that we would take.
+        let id: MeetingId = id.parse().ok()?;
+        let app = self.names_app.then_some(("app", app.as_str()));
+        let occurrence = occurrence
+            .as_ref()
+            .map(|id| ("sub_meeting_id", id.as_str()));
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(app.into_iter().chain(occurrence));
+        let query = query.finish();
+        let mark = if query.is_empty() { "" } else { "?" };
+        Some(caching::text(format!("/meetings/{id}{mark}{query}")))
+    }
 }

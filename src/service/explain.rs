@@ -1,7 +1,6 @@
 //! What is kept under one name, until when and why, and what a request would come to now: for people
 //! who wonder. Tells nothing of the meeting but its id and its status, and changes nothing.
 
-use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -161,16 +160,18 @@ impl Meetings {
         let now = clock.now();
         let at = |moment| to_the_millisecond(clock.wall_at(moment));
         let fresh_until = answer.asked_at() + answer.lifetime();
-        let Finding { meeting, rule } = &answer.value;
-        let (what, aliases) = match meeting {
-            Ok(views) => (What::of(views), self.aliases(question, views)),
-            Err(absent) => (
-                What::Absence {
-                    wecom_errcode: absent.errcode,
-                },
-                Vec::new(),
-            ),
+        let Finding { meeting, rule, .. } = &answer.value;
+        let what = match meeting {
+            Ok(views) => What::of(views),
+            Err(absent) => What::Absence {
+                wecom_errcode: absent.errcode,
+            },
         };
+        let alias = self.alias(question, &answer.value);
+        let aliases = alias.map(|question| Name {
+            selector: question.selector,
+            sub_meeting_id: question.occurrence,
+        });
         Kept {
             what,
             is_fresh: answer.is_fresh(now),
@@ -184,23 +185,8 @@ impl Meetings {
                 rule: *rule,
                 purged: answer.is_cut_short(),
             },
-            aliases,
+            aliases: aliases.into_iter().collect(),
         }
-    }
-
-    /// Looks at everything that is kept.
-    fn aliases(&self, question: &Question, views: &Arc<Views>) -> Vec<Name> {
-        let is_same = |other: &Question, finding: Option<&Finding>| {
-            let known = finding.and_then(|finding| finding.meeting.as_ref().ok());
-            other != question && known.is_some_and(|known| Arc::ptr_eq(known, views))
-        };
-        let names = self.0.cache.keys(is_same).into_iter();
-        names
-            .map(|question| Name {
-                selector: question.selector,
-                sub_meeting_id: question.occurrence,
-            })
-            .collect()
     }
 }
 

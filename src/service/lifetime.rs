@@ -5,8 +5,8 @@
 //! |---|---|
 //! | a meeting | what is set for its status, ±10 % |
 //! | … that repeats, or a personal room, ended, called off or expired | … but no longer than one that is to come: it is not over |
-//! | … with a boundary ahead (start, end, an occurrence's start) | … but not past the nearest |
-//! | … found by its number | … but no longer than `by_code_max`: numbers are handed on |
+//! | … with a boundary ahead (start, end, an occurrence's start) | … but not past the nearest, nor up to a tenth before it |
+//! | … found by its number | … but no longer than `by_code_max`, nor up to a tenth less: numbers are handed on |
 //! | that there is none | `absent`, ±10 % |
 //!
 //! Pure: it is told the time and the throw of the dice. (That an answer is believed for a second at
@@ -28,8 +28,8 @@ use crate::meeting::Status;
 use crate::meeting::Type;
 use crate::setting;
 
-/// By how much lifetimes are varied, up and down, so that what was asked together is not asked
-/// again together.
+/// By how much lifetimes are varied, so that what was asked together, or ends together, is not asked
+/// again together: up and down, but a bound only down.
 const JITTER: f64 = 0.1;
 
 /// How long an answer is believed, by what it says.
@@ -149,16 +149,23 @@ impl FreshFor {
         occasion: Occasion,
     ) -> Belief {
         let Belief { span, rule } = self.by_status(meeting);
-        let span = occasion.vary(span);
-        let by_code_max = match selector {
-            Selector::Code(_) => self.by_code_max,
-            Selector::Id(_) => Duration::MAX,
+        let believed = Belief {
+            span: occasion.vary(span),
+            rule,
         };
-        let believed = Belief { span, rule }.at_most(by_code_max, Rule::ByCodeMax);
-        match next_boundary(meeting, occasion.asked) {
-            Some(Belief { span, rule }) => believed.at_most(span, rule),
-            None => believed,
-        }
+        let by_number = match selector {
+            Selector::Code(_) => Some(Belief {
+                span: self.by_code_max,
+                rule: Rule::ByCodeMax,
+            }),
+            Selector::Id(_) => None,
+        };
+        let bounds = by_number
+            .into_iter()
+            .chain(next_boundary(meeting, occasion.asked));
+        bounds.fold(believed, |believed, Belief { span, rule }| {
+            believed.at_most(occasion.shorten(span), rule)
+        })
     }
 
     /// How long to believe that there is no meeting.
@@ -193,6 +200,11 @@ impl FreshFor {
 impl Occasion {
     fn vary(self, duration: Duration) -> Duration {
         duration.mul_f64(1.0 + JITTER * (2.0 * self.throw - 1.0))
+    }
+
+    /// Varies what must not become longer.
+    fn shorten(self, duration: Duration) -> Duration {
+        duration.mul_f64(1.0 - JITTER * (2.0 * self.throw - 1.0).abs())
     }
 }
 
@@ -386,17 +398,55 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_ends_by_its_number_or_at_a_boundary_does_not_all_end_at_once() {
+        let meeting = |start_time| Meeting {
+            status: Some(Status::NotStarted),
+            start_time,
+            ..Meeting::default()
+        };
+        let begins = meeting(Some(moment(1_000_020)));
+        for (throw, by_code_ms, by_start_ms) in [
+            (0.0, 27_000, 18_000),
+            (0.25, 28_500, 19_000),
+            (0.5, 30_000, 20_000),
+            (0.75, 28_500, 19_000),
+        ] {
+            let occasion = Occasion {
+                throw,
+                ..occasion()
+            };
+            let fresh_for = FreshFor::default();
+            let by_code = fresh_for.meeting(&meeting(None), &by_code(), occasion);
+            let by_start = fresh_for.meeting(&begins, &by_id(), occasion);
+            let rules = (by_code.rule, by_start.rule);
+            assert_eq!(rules, (Rule::ByCodeMax, Rule::Start), "for {throw}");
+            let spans = (by_code.span.as_millis(), by_start.span.as_millis());
+            assert_eq!(spans, (by_code_ms, by_start_ms), "for {throw}");
+        }
+    }
+
     fn any_meeting() -> impl Strategy<Value = Meeting> {
         let time = || prop::option::of((0..10_000_000_000_i64).prop_map(moment));
         let near = || prop::option::of((999_900_i64..1_000_200).prop_map(moment));
         let times = prop_oneof![(time(), time()), (near(), near())];
         let status = prop::option::of((0_i64..8).prop_map(|code| Status::from_code(Some(code))));
         let r#type = prop::option::of((0_i64..8).prop_map(|code| Type::from_code(Some(code))));
-        (times, status, r#type).prop_map(|((start_time, end_time), status, r#type)| Meeting {
+        let occurrence = near().prop_map(|start_time| Occurrence {
+            start_time,
+            ..Occurrence::default()
+        });
+        let occurrences = prop::collection::vec(occurrence, 0..4);
+        let parts = (times, status, r#type, occurrences);
+        parts.prop_map(|((start_time, end_time), status, r#type, items)| Meeting {
             status,
             r#type,
             start_time,
             end_time,
+            occurrences: Some(Occurrences {
+                items,
+                ..Occurrences::default()
+            }),
             ..Meeting::default()
         })
     }
@@ -417,7 +467,10 @@ mod tests {
 
             prop_assert!(by_id <= Duration::from_secs(660));
             prop_assert!(by_code <= fresh_for.by_code_max && by_code <= by_id);
-            for boundary in [meeting.start_time, meeting.end_time].into_iter().flatten() {
+            let occurrences = meeting.occurrences.iter().flat_map(|occurrences| &occurrences.items);
+            let starts = occurrences.map(|occurrence| occurrence.start_time);
+            let boundaries = [meeting.start_time, meeting.end_time].into_iter().chain(starts);
+            for boundary in boundaries.flatten() {
                 let ahead = boundary.as_unix() - occasion.asked.as_second();
                 let ahead = u64::try_from(ahead).map(Duration::from_secs);
                 prop_assert!(!ahead.is_ok_and(|ahead| !ahead.is_zero() && by_id > ahead));

@@ -7,6 +7,8 @@
 
 mod alias;
 mod explain;
+mod finish;
+mod found;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod lifetime;
@@ -15,11 +17,11 @@ mod purge;
 
 use std::sync::Arc;
 use std::time::Duration;
-use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use serde::Deserialize;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -41,14 +43,12 @@ use crate::dice::Chance;
 use crate::dice::Dice;
 use crate::freshness::Answer;
 use crate::meeting::Selector;
-use crate::meeting::view::Views;
 use crate::metrics::Gauges;
 use crate::metrics::Lookup;
 use crate::metrics::Metrics;
 use crate::metrics::Shed;
 use crate::setting;
 use crate::telemetry;
-use crate::wecom::Absent;
 use crate::wecom::AppName;
 use crate::wecom::Closed;
 use crate::wecom::Effort;
@@ -63,13 +63,17 @@ use crate::wecom::Told;
 use crate::wecom::WeCom;
 
 pub use self::explain::Explanation;
+pub use self::found::Finding;
+pub use self::found::Found;
+pub use self::found::Refusal;
+pub use self::found::Source;
 pub use self::lifetime::FreshFor;
 pub use self::lifetime::Rule;
 pub use self::plan::Cause;
 pub use self::plan::Grounds;
 pub use self::plan::Wish;
 pub use self::purge::Scope;
-pub use self::purge::Thoroughness;
+pub use crate::cache::Thoroughness;
 
 /// How answers are kept: `[cache]`.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -112,80 +116,6 @@ pub struct Load {
     pub patience: Duration,
 }
 
-/// What WeCom says of a meeting.
-#[derive(Clone, Debug)]
-pub struct Finding {
-    /// Its views; or that there is none to show, as absence is knowledge.
-    pub meeting: Result<Arc<Views>, Absent>,
-    /// What set how long that is believed.
-    pub rule: Rule,
-}
-
-/// What was found, and how it came here.
-#[derive(Clone, Debug)]
-pub struct Found {
-    /// What was found.
-    pub answer: Answer<Finding>,
-    /// How it came here.
-    pub source: Source,
-}
-
-impl Found {
-    /// Whether WeCom was asked for it just now, by whomever.
-    pub fn was_asked_for(&self) -> bool {
-        matches!(self.source, Source::Collapsed(_) | Source::Fetched(_))
-    }
-
-    /// As it is counted.
-    pub fn lookup(&self) -> Lookup {
-        match self.source {
-            Source::Collapsed(_) => Lookup::Collapsed,
-            Source::Fetched(_) => Lookup::Miss,
-            Source::Remembered(Grounds::Fresh) if self.answer.value.meeting.is_err() => {
-                Lookup::Negative
-            }
-            Source::Remembered(Grounds::Fresh) => Lookup::Hit,
-            Source::Remembered(
-                Grounds::MaxStale | Grounds::StaleIfError | Grounds::StaleWhileRevalidate,
-            )
-            | Source::StaleIfError => Lookup::Stale,
-        }
-    }
-}
-
-/// How an answer came here.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Source {
-    /// WeCom was being asked already, for somebody else.
-    Collapsed(Cause),
-    /// WeCom was asked, and its answer kept.
-    Fetched(Cause),
-    /// From memory, on these grounds.
-    Remembered(Grounds),
-    /// From memory, as WeCom was asked in vain.
-    StaleIfError,
-}
-
-/// Why nothing can be served.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Refusal {
-    /// The task that asked broke off: a fault of ours.
-    Broken,
-    /// More is under way, or more are waiting, than may be.
-    Crowded,
-    /// WeCom was asked, just now or shortly before, in vain; or is not being asked at present.
-    Fault {
-        /// Why there is no answer.
-        fault: Fault,
-        /// Why it was asked.
-        cause: Cause,
-        /// From when on it is worth asking again.
-        until: Instant,
-    },
-    /// The caller wants no question, and there is nothing without one.
-    NotCached,
-}
-
 /// How much is kept, and how much is on its way.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Holdings {
@@ -206,7 +136,9 @@ pub struct Holdings {
 pub struct Meetings(Arc<Inner>);
 
 struct Inner {
-    cache: Cache<Question, Finding, Fault>,
+    cache: Cache<Question, Finding, Fault, Scope>,
+    /// Held by who makes a large form of a view: one at a time.
+    finishing: Arc<Semaphore>,
     present: ArcSwap<Present>,
     clock: Clock,
     dice: Dice,
@@ -244,6 +176,7 @@ impl Meetings {
         };
         Self(Arc::new(Inner {
             cache,
+            finishing: Arc::new(Semaphore::new(1)),
             present: ArcSwap::from_pointee(present),
             clock,
             dice,
@@ -343,25 +276,14 @@ impl Meetings {
         }
     }
 
-    /// Purges the answers in `scope`: whoever asks from now on is not given what was known, nor
-    /// what is on its way.
-    pub fn purge(&self, scope: &Scope, thoroughness: Thoroughness) {
-        let may_be_meant = |question: &Question| scope.may_cover(question);
-        let is_meant =
-            |question: &Question, finding: Option<&Finding>| scope.covers(question, finding);
-        match thoroughness {
-            Thoroughness::Drop => self.0.cache.invalidate(may_be_meant, is_meant),
-            Thoroughness::Expire => self.0.cache.expire(may_be_meant, is_meant),
-        }
-    }
-
     /// Has the bytes of an answer counted again: a view of it was made that was not there before.
-    pub fn has_grown(&self, question: &Question, views: &Arc<Views>) {
-        let is_same = |finding: &Finding| {
-            let known = finding.meeting.as_ref();
-            known.is_ok_and(|known| Arc::ptr_eq(known, views))
-        };
+    /// Whichever of its names it was asked by, it is one of them that carries the bytes.
+    fn has_grown(&self, question: &Question, finding: &Finding) {
+        let is_same = |known: &Finding| known.is_same(finding);
         self.0.cache.reweigh(question, is_same);
+        if let Some(other) = finding.by_other_name(question) {
+            self.0.cache.reweigh(&other, is_same);
+        }
     }
 
     /// What to do. A plan that needs WeCom is made anew if WeCom is not being asked at present: as
@@ -421,27 +343,49 @@ impl Meetings {
             }
         };
         let ask = |memory: &_| self.ask(question, memory, None);
-        let (seat, source) = match self.0.cache.board(question, look_again, ask) {
-            Boarded::Full => return Err(Refusal::Crowded),
-            Boarded::Joined(seat) => (seat, Source::Collapsed(cause)),
+        let (seat, is_ours) = match self.0.cache.board(question, look_again, ask) {
+            Boarded::Full => return self.serve_after_all(stale, Refusal::Crowded),
+            Boarded::Joined(seat) => (seat, false),
             Boarded::Settled(settled) => return settled,
-            Boarded::Started(seat) => (seat, Source::Fetched(cause)),
+            Boarded::Started(seat) => (seat, true),
         };
         let patience = self.0.present.load().load.patience;
         let refusal = match tokio::time::timeout(patience, seat.outcome()).await {
-            Ok(Some(Ok(answer))) => return Ok(Found { answer, source }),
-            Ok(Some(Err(fault))) => self.refusal(fault, cause),
+            Ok(Some(landed)) => match landed.outcome {
+                Ok(answer) => {
+                    let is_stored = landed.is_kept;
+                    let source = if is_ours {
+                        Source::Fetched { cause, is_stored }
+                    } else {
+                        Source::Collapsed(cause)
+                    };
+                    return Ok(Found { answer, source });
+                }
+                Err(fault) => self.refusal(fault, cause),
+            },
             Ok(None) => Refusal::Broken,
             Err(_) => self.refusal(Fault::TimedOut, cause),
         };
-        stale
-            .filter(|answer| self.is_usable_if_error(answer))
-            .map_or(Err(refusal), |answer| {
-                Ok(Found {
-                    answer,
-                    source: Source::StaleIfError,
-                })
-            })
+        self.serve_after_all(stale, refusal)
+    }
+
+    /// What is remembered, if it will do where there is no better; else the refusal.
+    fn serve_after_all(
+        &self,
+        remembered: Option<Answer<Finding>>,
+        refusal: Refusal,
+    ) -> Result<Found, Refusal> {
+        let Some(answer) = remembered.filter(|answer| self.is_usable_if_error(answer)) else {
+            return Err(refusal);
+        };
+        let source = match refusal {
+            Refusal::Crowded if answer.is_fresh(self.0.clock.now()) => {
+                Source::Remembered(Grounds::Fresh)
+            }
+            Refusal::Crowded => Source::Remembered(Grounds::StaleIfError),
+            Refusal::Broken | Refusal::Fault { .. } | Refusal::NotCached => Source::StaleIfError,
+        };
+        Ok(Found { answer, source })
     }
 
     fn is_usable_if_error(&self, answer: &Answer<Finding>) -> bool {
@@ -497,13 +441,13 @@ impl Meetings {
         async move {
             let _spare = spare;
             let reply = wecom.meeting(&question, effort).await?;
-            Ok(this.believe(question, reply))
+            Ok(this.believe(&question, reply))
         }
         .instrument(telemetry::flight())
     }
 
     /// Makes an answer of what WeCom said, to be believed for as long as it deserves.
-    fn believe(&self, question: Question, reply: Reply) -> Fetched<Question, Finding> {
+    fn believe(&self, question: &Question, reply: Reply) -> Fetched<Question, Finding> {
         let Inner { clock, dice, .. } = &*self.0;
         let Settings { fresh_for, .. } = self.0.present.load().settings;
         let arrived_at = clock.now();
@@ -512,35 +456,45 @@ impl Meetings {
             asked: clock.wall_at(reply.asked_at),
             throw: dice.throw(),
         };
-        let answer = |meeting, belief: Belief| {
+        let answer = |meeting, belief: Belief, other_name| {
             let Belief { span, rule } = belief.of_answer(on_its_way);
-            let finding = Finding { meeting, rule };
+            let finding = Finding {
+                meeting,
+                rule,
+                other_name,
+            };
             Answer::new(finding, reply.asked_at, arrived_at, span)
         };
         let Told { meeting, views } = match reply.meeting {
             Err(absent) => {
                 return Fetched {
-                    answer: answer(Err(absent), fresh_for.absence(occasion)),
+                    answer: answer(Err(absent), fresh_for.absence(occasion), None),
                     other_name: None,
                 };
             }
             Ok(told) => *told,
         };
         let belief = |selector: &Selector| fresh_for.meeting(&meeting, selector, occasion);
-        let of_question = belief(&question.selector);
-        let other_name = alias::other_name(&question.selector, &meeting).map(|selector| {
-            let of_alias = belief(&selector);
-            let question = Question {
-                selector,
-                ..question
-            };
-            (question, of_alias)
-        });
+        let name = &question.selector;
+        let other_name = alias::other_name(name, &meeting);
         let views = Arc::new(views);
-        let of_alias = |(question, of_alias)| (question, answer(Ok(Arc::clone(&views)), of_alias));
+        let of_question = answer(Ok(Arc::clone(&views)), belief(name), other_name.clone());
+        let other_name = other_name.map(|other| {
+            // One of the two is a number, and neither is believed for longer than what was found by it.
+            let by_number = match name {
+                Selector::Code(_) => name,
+                Selector::Id(_) => &other,
+            };
+            let of_other = answer(Ok(views), belief(by_number), Some(name.clone()));
+            let question = Question {
+                selector: other,
+                ..question.clone()
+            };
+            (question, of_other)
+        });
         Fetched {
-            other_name: other_name.map(of_alias),
-            answer: answer(Ok(Arc::clone(&views)), of_question),
+            answer: of_question,
+            other_name,
         }
     }
 }
@@ -572,7 +526,7 @@ fn settle(plan: Plan<Finding, Fault>) -> Result<Found, Refusal> {
 }
 
 /// What the cache must know of questions and findings.
-const VALUES: Values<Question, Finding> = Values {
+const VALUES: Values<Question, Finding, Scope> = Values {
     key_bytes: |question| {
         let Question {
             app: _,
@@ -582,6 +536,12 @@ const VALUES: Values<Question, Finding> = Values {
         let occurrence = occurrence.as_ref().map_or(0, |id| id.as_str().len());
         size_of::<Question>() + selector.as_str().len() + occurrence
     },
-    bytes: |finding| finding.meeting.as_ref().map_or(0, |views| views.bytes()),
+    bytes: |finding| {
+        let other_name = finding.other_name.as_ref();
+        let other_name = other_name.map_or(0, |name| name.as_str().len());
+        finding.meeting.as_ref().map_or(0, |views| views.bytes()) + other_name
+    },
     is_minor: |finding| finding.meeting.is_err(),
+    lend: Finding::lent,
+    scopes: Scope::of,
 };

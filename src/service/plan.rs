@@ -5,6 +5,7 @@
 //! | a fresh answer | takes it | it is served; if it will soon be stale and is in demand, it is renewed behind |
 //! | a fresh answer | wants a newer one | WeCom is asked, but not more often than is set |
 //! | a stale answer, not for long | takes it | it is served, and renewed behind |
+//! | a stale answer, but younger than WeCom is asked | | it is served |
 //! | a stale answer, for long | takes it so (`max-stale`) | it is served |
 //! | a stale answer, for long | | WeCom is asked; if it fails, the answer is served after all |
 //! | … and WeCom failed just now | | it is served: asking again would be too early |
@@ -52,7 +53,7 @@ pub enum Grounds {
     MaxStale,
     /// It is stale, and WeCom is not being asked at present.
     StaleIfError,
-    /// It is stale, and is being renewed.
+    /// It is stale, and is being renewed, or has come too short a while ago for that.
     StaleWhileRevalidate,
 }
 
@@ -91,6 +92,15 @@ impl<V, E> Plan<V, E> {
             Self::Fail(_) | Self::Refuse | Self::Serve(..) => false,
         }
     }
+
+    /// The same without a question: it would be too early for one.
+    fn held_back(self) -> Self {
+        match self {
+            Self::Ask(_, Some(answer)) => Self::Serve(answer, Grounds::StaleWhileRevalidate),
+            Self::ServeAndRenew(answer, grounds) => Self::Serve(answer, grounds),
+            Self::Ask(_, None) | Self::Fail(_) | Self::Refuse | Self::Serve(..) => self,
+        }
+    }
 }
 
 /// What to do for a caller with this wish, given what is remembered. `throw` is how the dice fell.
@@ -110,12 +120,16 @@ pub(super) fn plan<V, E>(
             Some(remembered) => Plan::Fail(*remembered),
         };
     };
-    // A renewal would be too early: WeCom failed just now, or the answer has only just come.
-    let too_early = fault.is_some() || answer.age(now) < terms.min_refresh_interval;
+    let only_just_came = answer.age(now) < terms.min_refresh_interval;
     if answer.is_fresh(now) {
-        plan_fresh(answer, wish, too_early, now, throw)
+        let too_early = fault.is_some() || only_just_came;
+        return plan_fresh(answer, wish, too_early, now, throw);
+    }
+    let planned = plan_stale(answer, fault, wish, terms, now);
+    if only_just_came {
+        planned.held_back()
     } else {
-        plan_stale(answer, fault, wish, terms, now)
+        planned
     }
 }
 
@@ -133,7 +147,11 @@ fn plan_fresh<V, E>(
     if too_early {
         Plan::Serve(answer, Grounds::Fresh)
     } else if !young_enough || !long_enough {
-        ask_or_refuse(Cause::Request, answer, wish)
+        if wish.only_if_cached {
+            Plan::Refuse
+        } else {
+            Plan::Ask(Cause::Request, Some(answer))
+        }
     } else if renews_early(&answer, now, throw) {
         Plan::ServeAndRenew(answer, Grounds::Fresh)
     } else {
@@ -149,33 +167,26 @@ fn plan_stale<V, E>(
     now: Instant,
 ) -> Plan<V, E> {
     let staleness = answer.staleness(now);
-    let usable_if_error = staleness <= terms.stale_if_error;
     let wants_newer = wish
         .max_age
         .is_some_and(|max_age| answer.age(now) >= max_age)
         || wish.min_fresh.is_some_and(|min_fresh| !min_fresh.is_zero());
     let takes_stale = wish
         .max_stale
-        .is_some_and(|max_stale| staleness <= max_stale);
+        .is_some_and(|max_stale| !wants_newer && staleness <= max_stale);
+    let renewable = !wants_newer && staleness < terms.stale_while_revalidate;
+    let usable_if_error = staleness <= terms.stale_if_error;
     match fault {
-        Some(_) if usable_if_error => Plan::Serve(answer, Grounds::StaleIfError),
-        Some(_) if takes_stale && !wants_newer => Plan::Serve(answer, Grounds::MaxStale),
-        Some(_) if wish.only_if_cached => Plan::Refuse,
-        Some(remembered) => Plan::Fail(*remembered),
-        None if wants_newer => ask_or_refuse(Cause::Stale, answer, wish),
-        None if staleness < terms.stale_while_revalidate => {
-            Plan::ServeAndRenew(answer, Grounds::StaleWhileRevalidate)
+        // Nobody asks WeCom for this caller: so it does not matter that it would be in vain.
+        _ if wish.only_if_cached && !renewable && !takes_stale => Plan::Refuse,
+        Some(_) if usable_if_error || (wish.only_if_cached && renewable) => {
+            Plan::Serve(answer, Grounds::StaleIfError)
         }
+        Some(_) if takes_stale => Plan::Serve(answer, Grounds::MaxStale),
+        Some(remembered) => Plan::Fail(*remembered),
+        None if renewable => Plan::ServeAndRenew(answer, Grounds::StaleWhileRevalidate),
         None if takes_stale => Plan::Serve(answer, Grounds::MaxStale),
-        None => ask_or_refuse(Cause::Stale, answer, wish),
-    }
-}
-
-fn ask_or_refuse<V, E>(cause: Cause, answer: Answer<V>, wish: Wish) -> Plan<V, E> {
-    if wish.only_if_cached {
-        Plan::Refuse
-    } else {
-        Plan::Ask(cause, Some(answer))
+        None => Plan::Ask(Cause::Stale, Some(answer)),
     }
 }
 

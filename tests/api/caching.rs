@@ -93,6 +93,8 @@ async fn all_spellings_of_a_number_share_one_answer_and_it_is_not_kept_for_long(
         "446-153-273",
         "446%20153%20273",
         "%EF%BC%94%EF%BC%94%EF%BC%96153273",
+        "446%E2%88%92153%E2%88%92273",
+        "446%E2%80%93153%E2%80%94273",
     ] {
         let reply = house.get(&format!("/meetings/by-code/{code}")).await;
         assert_eq!(
@@ -119,6 +121,7 @@ async fn that_there_is_no_meeting_is_remembered_too() {
         Some("wecom-meeting-proxy; fwd=uri-miss; stored; ttl=10")
     );
     assert_eq!(second.outcome(), first.outcome());
+    assert_eq!(second.header("vary"), Some("Authorization"));
     assert_eq!(second.header("cache-control"), Some("private, max-age=10"));
     assert_eq!(second.header("age"), Some("3"));
     assert_eq!(

@@ -16,20 +16,23 @@ async fn house() -> House {
     for (id, code) in [("m1", "446153273"), ("m2", "912384056")] {
         let info = json!({"title": id, "meetingid": id, "meeting_type": 1, "status": 1});
         let meeting = Meeting::new(id, code, info.clone());
+        let meeting = meeting.with_occurrence("s-1", info.clone());
         house
             .wecom
-            .put_meeting(meeting.with_occurrence("s-1", info));
+            .put_meeting(meeting.with_occurrence("s-2", info));
     }
     for path in EVERYTHING {
         house.get(path).await;
     }
-    assert_eq!(house.wecom.hits().get_info, 4);
+    assert_eq!(house.wecom.hits().get_info, 5);
     house
 }
 
-const EVERYTHING: [&str; 4] = [
+/// The first is kept under the meeting's id as well.
+const EVERYTHING: [&str; 5] = [
     "/meetings/by-code/446153273",
     "/meetings/m1?sub_meeting_id=s-1",
+    "/meetings/by-code/446153273?sub_meeting_id=s-2",
     "/meetings/m2",
     "/meetings/nobody",
 ];
@@ -52,13 +55,13 @@ async fn a_purge_takes_what_it_names_and_nothing_else() {
     for (purge, expected) in [
         ("/cache", EVERYTHING.to_vec()),
         ("/cache?app=default", EVERYTHING.to_vec()),
-        ("/cache/meetings/m1", EVERYTHING[..2].to_vec()),
+        ("/cache/meetings/m1", EVERYTHING[..3].to_vec()),
         (
             "/cache/meetings/by-code/446-153-273",
-            EVERYTHING[..1].to_vec(),
+            EVERYTHING[..3].to_vec(),
         ),
-        ("/cache/meetings/m2?app=default", vec![EVERYTHING[2]]),
-        ("/cache/meetings/nobody", vec![EVERYTHING[3]]),
+        ("/cache/meetings/m2?app=default", vec![EVERYTHING[3]]),
+        ("/cache/meetings/nobody", vec![EVERYTHING[4]]),
         ("/cache/meetings/m9", vec![]),
     ] {
         let house = house().await;
@@ -89,7 +92,49 @@ async fn a_soft_purge_makes_stale_what_is_then_served_while_it_is_renewed() {
     let renewed =
         async |house: &House| house.get("/meetings/m2").await.cache_status() == "hit; ttl=60";
     house.until("it is renewed", renewed).await;
-    assert_eq!(house.wecom.hits().get_info, 5);
+    assert_eq!(house.wecom.hits().get_info, 6);
+}
+
+#[tokio::test]
+async fn what_is_the_same_under_a_number_and_an_id_is_purged_under_both() {
+    for purge in ["/cache/meetings/m1", "/cache/meetings/by-code/446153273"] {
+        let house = house().await;
+        let asked = house.wecom.hits().get_info;
+        house.get("/meetings/m1").await;
+        assert_eq!(house.wecom.hits().get_info, asked, "{purge}");
+
+        house.purge(purge).await;
+        house.get("/meetings/m1").await;
+
+        assert_eq!(house.wecom.hits().get_info, asked + 1, "{purge}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_a_soft_purge_overtook_is_kept_stale_and_not_an_older_one() {
+    let house = House::open().await;
+    let path = "/meetings/m1";
+    house.given_meeting("m1", "446153273", "Oldest");
+    house.get(path).await;
+    house.given_meeting("m1", "446153273", "Older");
+    house.advance(Duration::from_secs(100));
+    let slow = Trouble::latency(Duration::from_millis(400)).times(1);
+    house.wecom.set_trouble(Api::GetInfo, slow);
+    let waiting = tokio::spawn(house.asking(path));
+    let was_asked = async |house: &House| house.wecom.hits().get_info == 2;
+    house.until("it was asked", was_asked).await;
+
+    house.purge("/cache/meetings/m1?soft=true").await;
+    let overtaken = waiting.await.expect("a reply");
+    house.advance(Duration::from_secs(2));
+    house.wecom.set_trouble(Api::GetInfo, Trouble::hang());
+    let reply = house.get(path).await;
+
+    assert_eq!(overtaken.json()["title"], "Older");
+    assert_eq!(overtaken.cache_status(), "fwd=stale; ttl=60", "not stored");
+    assert_eq!(reply.json()["title"], "Older");
+    let status = "hit; ttl=-2; detail=stale-while-revalidate";
+    assert_eq!(reply.cache_status(), status);
 }
 
 #[tokio::test]
@@ -146,6 +191,7 @@ async fn a_purge_that_is_none_is_refused() {
         ("/cache?app=nobody", 400, "unknown_app"),
         ("/cache?app=", 400, "invalid_query"),
         ("/cache?soft=maybe", 400, "invalid_query"),
+        ("/cache?soft=true&soft=false", 400, "invalid_query"),
         ("/cache?everything=true", 400, "invalid_query"),
         ("/cache/meetings", 404, "no_such_route"),
     ] {

@@ -36,6 +36,12 @@ async fn text_that_names_no_meeting_is_refused_before_wecom_is_asked() {
         ("/meetings/m1?app=", 400, "invalid_query"),
         ("/meetings/m1?app=default&app=default", 400, "invalid_query"),
         ("/meetings/m1?sub_meeting_id=a%2Fb", 400, "invalid_query"),
+        ("/meetings/m1?sub_meeting_id=", 400, "invalid_query"),
+        (
+            "/meetings/m1?sub_meeting_id=a&sub_meeting_id=b",
+            400,
+            "invalid_query",
+        ),
         ("/meetings/m1?app=nobody", 400, "unknown_app"),
         ("/meetings/", 404, "no_such_route"),
         ("/meetings", 404, "no_such_route"),

@@ -128,6 +128,22 @@ async fn new_settings_are_taken_when_the_bell_rings_and_what_is_kept_stays() {
 }
 
 #[tokio::test]
+async fn what_is_kept_is_served_for_longer_if_it_may_be_stale_for_longer() {
+    let stale = |key, span| format!("{}\n[cache]\nstale_if_error = \"{span}\"", caller(key));
+    let furnished = Furnished::with(&stale("old", "10m")).await;
+    assert_eq!(furnished.status_of("old").await, 200);
+    let failing = Trouble::status(500);
+    furnished.house.wecom.set_trouble(Api::GetInfo, failing);
+
+    furnished.rewrite(&stale("new", "2h"));
+    furnished.house.bell.notify_one();
+    furnished.until_let_in("new").await;
+    furnished.house.advance(Duration::from_secs(3_600));
+
+    assert_eq!(furnished.status_of("new").await, 200);
+}
+
+#[tokio::test]
 async fn a_file_that_changes_is_noticed_within_half_a_minute() {
     let furnished = Furnished::with(&caller("old")).await;
     assert_eq!(furnished.status_of("old").await, 200);

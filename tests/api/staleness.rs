@@ -258,6 +258,114 @@ async fn a_caller_who_is_content_with_what_is_kept_costs_no_question() {
 }
 
 #[tokio::test]
+async fn who_wants_no_question_is_told_the_same_whether_wecom_would_fail_or_not() {
+    for trouble in [
+        None,
+        Some(Trouble::status(500)),
+        Some(Trouble::errcode(45009)),
+    ] {
+        for (age_s, served) in [(20, true), (89, true), (91, false), (600, false)] {
+            let house = house_that_knows(&[]).await;
+            if let Some(trouble) = trouble.clone() {
+                house.wecom.set_trouble(Api::GetInfo, trouble);
+                house.advance(Duration::from_secs(age_s) - Duration::from_millis(500));
+                house.get_with(PATH, &[("cache-control", "no-cache")]).await;
+                house.advance(Duration::from_millis(500));
+            } else {
+                house.advance(Duration::from_secs(age_s));
+            }
+
+            let asked = house.wecom.hits().get_info;
+            let wish = [("cache-control", "only-if-cached")];
+            let reply = house.get_with(PATH, &wish).await;
+
+            let status = if served { 200 } else { 504 };
+            assert_eq!(reply.status, status, "at {age_s} s, {trouble:?}");
+            if trouble.is_some() {
+                assert_eq!(
+                    house.wecom.hits().get_info,
+                    asked,
+                    "at {age_s} s, {trouble:?}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stale_answer_is_not_renewed_sooner_than_a_fresh_one_could_be() {
+    let settings = [
+        ("cache.min_refresh_interval", "100s"),
+        ("cache.fresh_for.not_started", "5s"),
+    ];
+    for (age_s, directives, expected) in [
+        (6, "", "hit; ttl=-1; detail=stale-while-revalidate"),
+        (6, "no-cache", "hit; ttl=-1; detail=stale-while-revalidate"),
+        (99, "", "hit; ttl=-94; detail=stale-while-revalidate"),
+        (100, "", "fwd=stale; stored; ttl=5"),
+    ] {
+        let house = house_that_knows(&settings).await;
+        house.advance(Duration::from_secs(age_s));
+
+        let (_, status) = title(&house, directives).await;
+
+        assert_eq!(status, expected, "{directives} at {age_s} s");
+        let renewed = u64::from(age_s >= 100);
+        assert_eq!(house.wecom.hits().get_info, 1 + renewed, "at {age_s} s");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_in_demand_is_renewed_before_it_is_stale() {
+    let house = House::open().await;
+    house.given_meeting("m1", "446153273", "Before");
+    let slow = Trouble::latency(Duration::from_millis(200));
+    house.wecom.set_trouble(Api::GetInfo, slow);
+    let first = tokio::spawn(house.asking(PATH));
+    let was_asked = async |house: &House| house.wecom.hits().get_info == 1;
+    house.until("it was asked", was_asked).await;
+    // So it was on its way for ten seconds.
+    house.advance(Duration::from_secs(10));
+    first.await.expect("a reply");
+    house.given_meeting("m1", "446153273", "After");
+    house.wecom.clear_troubles();
+
+    // The dice have it renewed in the last 6.9 of them.
+    house.advance(Duration::from_secs(43));
+    assert_eq!(title(&house, "").await, served("Before", "hit; ttl=7"));
+    assert_eq!(house.wecom.hits().get_info, 1);
+    house.advance(Duration::from_secs(1));
+    assert_eq!(title(&house, "").await, served("Before", "hit; ttl=6"));
+    house
+        .until("it is renewed", async |house| {
+            title(house, "").await == served("After", "hit; ttl=60")
+        })
+        .await;
+    assert_eq!(house.wecom.hits().get_info, 2);
+}
+
+#[tokio::test]
+async fn where_no_more_questions_may_be_under_way_what_is_kept_is_served() {
+    let house = house_that_knows(&[("server.max_connections", "2")]).await;
+    house.advance(Duration::from_secs(100));
+    house.wecom.set_trouble(Api::GetInfo, Trouble::hang());
+    for number in 2..4 {
+        let asking = tokio::spawn(house.asking(&format!("/meetings/m{number}")));
+        let is_asked = async |house: &House| house.wecom.hits().get_info == number;
+        house.until("it was asked", is_asked).await;
+        // Whoever asked hangs up; the question stays.
+        asking.abort();
+    }
+
+    let has_place = async |house: &House| {
+        let (_, status) = title(house, "").await;
+        status == "hit; ttl=-40; detail=stale-if-error"
+    };
+    house.until("there is a place again", has_place).await;
+    assert_eq!(house.wecom.hits().get_info, 3);
+}
+
+#[tokio::test]
 async fn who_joins_a_question_is_told_why_it_was_asked() {
     for (directives, age_s, expected) in [
         ("", 100, "fwd=stale; collapsed"),
@@ -342,22 +450,34 @@ async fn an_answer_ends_with_its_meetings_next_boundary() {
 /// WeCom fails in no time, and 1,000 requests come within 2 s.
 #[tokio::test]
 async fn a_storm_of_errors_costs_few_questions() {
-    let wecom = Simulator::start(World::empty()).await.expect("a simulator");
-    let house = House::around(wecom, &[], Clock::of_the_machine());
-    house.get("/meetings/warm-up").await;
-    house.wecom.reset_counters();
-    house.wecom.set_trouble(Api::GetInfo, Trouble::status(500));
+    for (trouble, questions_max) in [
+        (Trouble::status(500), 4),
+        // The first of these are asked again, twice at most.
+        (Trouble::errcode(-1), 6),
+        (Trouble::errcode(6000), 6),
+        (Trouble::reset(), 6),
+    ] {
+        let wecom = Simulator::start(World::empty()).await.expect("a simulator");
+        let house = House::around(wecom, &[], Clock::of_the_machine());
+        house.get("/meetings/warm-up").await;
+        house.wecom.reset_counters();
+        house.wecom.set_trouble(Api::GetInfo, trouble.clone());
 
-    let mut ticks = tokio::time::interval(Duration::from_millis(20));
-    let mut asking = tokio::task::JoinSet::new();
-    for _ in 0..100 {
-        ticks.tick().await;
-        for _ in 0..10 {
-            asking.spawn(house.asking(PATH));
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        let mut asking = tokio::task::JoinSet::new();
+        for _ in 0..100 {
+            ticks.tick().await;
+            for _ in 0..10 {
+                asking.spawn(house.asking(PATH));
+            }
         }
-    }
-    let replies = asking.join_all().await;
+        let replies = asking.join_all().await;
 
-    assert!(replies.iter().all(|reply| reply.status == 503));
-    assert!(house.wecom.hits().get_info <= 4, "{:?}", house.wecom.hits());
+        assert!(
+            replies.iter().all(|reply| reply.status == 503),
+            "{trouble:?}"
+        );
+        let asked = house.wecom.hits().get_info;
+        assert!(asked <= questions_max, "{asked} for {trouble:?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::Method;
 use serde_json::json;
 use wecom_simulator::Meeting;
 
@@ -97,10 +98,75 @@ async fn a_large_body_is_compressed_as_the_caller_likes_and_a_small_one_is_not()
         assert_eq!(reply.body.len(), length, "{accept}");
         assert_eq!(decoded(&reply), plain.text, "{accept}");
     }
-    let tiny = house
-        .get_with("/meetings/nobody", &[("accept-encoding", "gzip")])
-        .await;
-    assert_eq!(tiny.header("content-encoding"), None);
+    let gzip = [("accept-encoding", "gzip")];
+    let short = house.get_with("/meetings/short", &gzip).await;
+    assert_eq!(short.header("content-encoding"), None);
+    assert_eq!(decoded(&short), house.get("/meetings/short").await.text);
+}
+
+#[tokio::test]
+async fn head_is_told_what_get_is_told() {
+    let house = House::open().await;
+    let mut info = named(0, 1);
+    info["description"] = "again and again ".repeat(200).into();
+    house
+        .wecom
+        .put_meeting(Meeting::new("m1", "446153273", info));
+    let path = "/meetings/by-code/446153273";
+    let headers = [("accept-encoding", "gzip")];
+    house.get(path).await;
+
+    let get = house.send(Method::GET, path, &headers).await;
+    let head = house.send(Method::HEAD, path, &headers).await;
+
+    assert_eq!(get.header("content-encoding"), Some("gzip"));
+    assert_eq!(get.header("content-location"), Some("/meetings/m1"));
+    for name in [
+        "age",
+        "cache-control",
+        "cache-status",
+        "content-encoding",
+        "content-length",
+        "content-location",
+        "content-type",
+        "etag",
+        "vary",
+    ] {
+        assert_eq!(head.header(name), get.header(name), "{name}");
+        assert!(get.header(name).is_some(), "{name}");
+    }
+    assert_eq!((head.status, head.body.len()), (get.status, 0));
+}
+
+/// There is one thread that may be blocked, and it is busy with something else.
+#[test]
+fn a_large_body_is_compressed_beside_the_threads_that_serve_callers() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let house = House::open().await;
+        let length = house.given_long_meeting("long");
+        house.get("/meetings/long").await;
+        let (release, busy) = std::sync::mpsc::channel::<()>();
+        tokio::task::spawn_blocking(move || busy.recv());
+        let gzip = &[("accept-encoding", "gzip")];
+        let waiting = [(); 4].map(|()| tokio::spawn(house.asking_with("/meetings/long", gzip)));
+
+        for _ in 0..10 {
+            let served = house.get("/meetings/long").await;
+            assert!(served.body.len() > length, "as it is");
+        }
+        assert!(waiting.iter().all(|waiting| !waiting.is_finished()));
+        drop(release);
+
+        for reply in waiting {
+            let reply = reply.await.expect("a reply");
+            assert_eq!(reply.header("content-encoding"), Some("gzip"));
+        }
+    });
 }
 
 fn decoded(reply: &Reply) -> String {
@@ -177,10 +243,15 @@ async fn one_meeting_found_by_one_name_is_known_by_the_other_where_that_is_safe(
 #[tokio::test]
 async fn who_asks_by_number_is_told_where_the_meeting_is_if_its_id_is_known() {
     let house = House::open().await;
+    let meeting = Meeting::new("m1", "446153273", named(0, 1));
     house
         .wecom
-        .put_meeting(Meeting::new("m1", "446153273", named(0, 1)));
+        .put_meeting(meeting.with_occurrence("s-1", named(0, 1)));
     house.given_meeting("m2", "912384056", "No id is told");
+    let odd = json!({"title": "No id of ours", "meetingid": "by-code"});
+    house
+        .wecom
+        .put_meeting(Meeting::new("m3", "555000111", odd));
     let location = async |path: &str| {
         house
             .get(path)
@@ -189,10 +260,29 @@ async fn who_asks_by_number_is_told_where_the_meeting_is_if_its_id_is_known() {
             .map(str::to_owned)
     };
 
-    assert_eq!(
-        location("/meetings/by-code/446153273").await.as_deref(),
-        Some("/meetings/m1")
-    );
-    assert_eq!(location("/meetings/by-code/912384056").await, None);
+    for (path, expected) in [
+        ("446153273", Some("/meetings/m1")),
+        ("446153273?app=default", Some("/meetings/m1?app=default")),
+        (
+            "446153273?sub_meeting_id=s-1",
+            Some("/meetings/m1?sub_meeting_id=s-1"),
+        ),
+        (
+            "446153273?sub_meeting_id=s-1&app=default",
+            Some("/meetings/m1?app=default&sub_meeting_id=s-1"),
+        ),
+        ("912384056", None),
+        ("555000111", None),
+    ] {
+        let path = format!("/meetings/by-code/{path}");
+        assert_eq!(location(&path).await.as_deref(), expected, "{path}");
+        if let Some(expected) = expected {
+            assert_eq!(house.get(expected).await.status, 200, "{expected}");
+        }
+    }
     assert_eq!(location("/meetings/m1").await, None);
+    let known = [("if-none-match", "*")];
+    let known = house.get_with("/meetings/by-code/446153273", &known).await;
+    assert_eq!(known.status, 304);
+    assert_eq!(known.header("content-location"), Some("/meetings/m1"));
 }

@@ -46,6 +46,7 @@ pub(super) async fn by_code(
 impl Office {
     fn purge(&self, meeting: Option<Selector>, query: Option<&str>) -> Result<StatusCode, Problem> {
         let Parameters { app, soft } = Parameters::parse(query.unwrap_or_default())?;
+        let soft = soft.unwrap_or(false);
         let app = app.map(|name| self.app(&name)).transpose()?;
         let scope = Scope { meeting, app };
         let thoroughness = if soft {
@@ -63,13 +64,13 @@ impl Office {
 #[derive(Debug, Default)]
 struct Parameters {
     app: Option<String>,
-    soft: bool,
+    soft: Option<bool>,
 }
 
 impl Parameters {
     fn parse(query: &str) -> Result<Self, Problem> {
         let invalid = || {
-            let detail = "the parameters are app, once, and soft, which is true or false";
+            let detail = "the parameters are app and soft, each once; soft is true or false";
             Problem::new(Kind::InvalidQuery, detail)
         };
         let mut parameters = Self::default();
@@ -78,8 +79,9 @@ impl Parameters {
                 ("app", value) if parameters.app.is_none() && !value.is_empty() => {
                     parameters.app = Some(value.to_owned());
                 }
-                ("soft", "true") => parameters.soft = true,
-                ("soft", "false") => parameters.soft = false,
+                ("soft", value @ ("true" | "false")) if parameters.soft.is_none() => {
+                    parameters.soft = Some(value == "true");
+                }
                 _ => return Err(invalid()),
             }
         }

@@ -51,6 +51,9 @@ const WITHHELD: [(&str, Part); 4] = [
     ("extra", Part::Extra),
 ];
 
+/// A body up to this is put back together, or compressed, in about a millisecond.
+const LARGE_BYTES: usize = 64 * 1024;
+
 /// One of the paths that may be withheld, as the API's description has it.
 pub(super) struct Path;
 
@@ -138,8 +141,17 @@ pub struct Made {
 }
 
 /// The bodies that show more than [`Views::open`], by the bits of [`Reveal`]. Each is made when
-/// first asked for; the first never is, it is `open`.
-type Revealing = [OnceLock<Text>; Reveal::COUNT];
+/// first asked for; the first never is, it is `open`. Boxed, as most never are.
+type Revealing = [OnceLock<Box<Text>>; Reveal::COUNT];
+
+/// A view as it goes out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Form {
+    /// What it shows besides what everybody may see.
+    pub reveal: Reveal,
+    /// How its bytes are written.
+    pub encoding: Encoding,
+}
 
 /// What [`Views::open`] leaves out. Prints as `[REDACTED]`.
 #[derive(Default, Eq, PartialEq)]
@@ -185,7 +197,7 @@ impl Views {
         let open = (Reveal::NOTHING, &self.open);
         let revealing = self.revealing.get().into_iter();
         let revealing = revealing.flat_map(|texts| (0_u8..).map(Reveal).zip(texts.iter()));
-        let revealing = revealing.filter_map(|(reveal, text)| Some((reveal, text.get()?)));
+        let revealing = revealing.filter_map(|(reveal, text)| Some((reveal, &**text.get()?)));
         std::iter::once(open)
             .chain(revealing)
             .map(|(reveal, text)| Made {
@@ -195,6 +207,29 @@ impl Views {
                 zstd_bytes: text.compressed_bytes(Encoding::Zstd),
             })
             .collect()
+    }
+
+    /// Whether it takes so long to make a form of it that nobody else should have to wait for that:
+    /// compressing goes at some 30 bytes a microsecond.
+    pub fn are_large(&self) -> bool {
+        self.open.bytes().len() > LARGE_BYTES
+    }
+
+    /// Whether this form was made already. Never waits.
+    pub fn has(&self, form: Form) -> bool {
+        let text = if form.reveal == Reveal::NOTHING {
+            Some(&self.open)
+        } else {
+            let texts = self.revealing.get();
+            let text = texts.and_then(|texts| texts.get(usize::from(form.reveal.0))?.get());
+            text.map(|text| &**text)
+        };
+        text.is_some_and(|text| text.has(form.encoding))
+    }
+
+    /// Makes this form, if it was not made yet.
+    pub fn make(&self, form: Form) {
+        self.text(form.reveal).encoded(form.encoding);
     }
 
     /// The body for a caller who may see the parts in `reveal`.
@@ -210,7 +245,7 @@ impl Views {
                 text.get_or_init(|| {
                     let nothing = Withheld::default();
                     let withheld = self.withheld.as_deref().unwrap_or(&nothing);
-                    Text::new(&withheld.put_back(self.open.bytes(), reveal))
+                    Box::new(Text::new(&withheld.put_back(self.open.bytes(), reveal)))
                 })
             })
     }
@@ -219,7 +254,8 @@ impl Views {
     pub fn bytes(&self) -> usize {
         let revealing = self.revealing.get().map_or(0, |texts| {
             let made = texts.iter().filter_map(OnceLock::get);
-            size_of::<Revealing>() + made.map(Text::heap_bytes).sum::<usize>()
+            let bytes = made.map(|text| size_of::<Text>() + text.heap_bytes());
+            size_of::<Revealing>() + bytes.sum::<usize>()
         });
         let withheld = self
             .withheld
@@ -339,4 +375,22 @@ fn names_any(path: &str, value: &Value, names: &[&str]) -> bool {
 /// would notice.
 fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_views_have_the_same_digest() {
+        let views = Views::of(&mut Meeting::default());
+
+        let digests: BTreeSet<_> = (0..8)
+            .map(|bits| views.text(Reveal(bits)).digest())
+            .collect();
+
+        assert_eq!(digests.len(), 8);
+    }
 }

@@ -70,7 +70,7 @@ impl Text {
 
     /// The bytes in this encoding, or as they are where it gains nothing; and which it is.
     pub fn encoded(&self, encoding: Encoding) -> (Encoding, &Bytes) {
-        let worth_it = self.identity.len() > WORTH_COMPRESSING;
+        let worth_it = self.is_worth_compressing();
         let compressed = match encoding {
             Encoding::Gzip if worth_it => self
                 .compressed()
@@ -87,6 +87,24 @@ impl Text {
         compressed.map_or((Encoding::Identity, &self.identity), |bytes| {
             (encoding, bytes)
         })
+    }
+
+    /// Whether the bytes are there in this encoding, or it is known to gain nothing.
+    pub(super) fn has(&self, encoding: Encoding) -> bool {
+        let compressed = self.compressed.get();
+        let form = |form: fn(&Compressed) -> &OnceLock<Option<Bytes>>| {
+            let is_made = compressed.is_some_and(|compressed| form(compressed).get().is_some());
+            is_made || !self.is_worth_compressing()
+        };
+        match encoding {
+            Encoding::Gzip => form(|compressed| &compressed.gzip),
+            Encoding::Identity => true,
+            Encoding::Zstd => form(|compressed| &compressed.zstd),
+        }
+    }
+
+    fn is_worth_compressing(&self) -> bool {
+        self.identity.len() > WORTH_COMPRESSING
     }
 
     /// Bytes of the form in this encoding, if it was made.
@@ -135,4 +153,21 @@ fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
 
 fn zstd(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     zstd::bulk::compress(bytes, ZSTD_LEVEL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_compressed_if_it_is_over_a_kibibyte() {
+        for (length, expected) in [(1_024, Encoding::Identity), (1_025, Encoding::Gzip)] {
+            let text = Text::new(&vec![b'x'; length]);
+
+            let (encoding, _) = text.encoded(Encoding::Gzip);
+
+            assert_eq!(encoding, expected, "{length} bytes");
+            assert!(text.has(Encoding::Gzip), "{length} bytes");
+        }
+    }
 }

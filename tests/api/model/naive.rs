@@ -68,6 +68,8 @@ pub(super) enum Finding {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Kept {
     pub(super) finding: Finding,
+    /// The other name under which it was kept as well.
+    pub(super) other_name: Option<Name>,
     pub(super) asked_ms: u64,
     /// When it ceases to be fresh.
     pub(super) ends_ms: u64,
@@ -161,32 +163,40 @@ impl Model {
                 MaxStale::Seconds(s) => stale_for_ms <= s * 1_000,
                 MaxStale::Unsaid => false,
             };
+        let in_window = will_do && stale_for_ms < self.terms.while_revalidate_ms;
+        if wish.only_if_cached && !in_window && !takes_it_stale {
+            return Told::not_cached().into();
+        }
         if let Some((failure, _)) = fault {
-            // The contract does not say whether a caller who wants a newer answer, or none but
-            // what is kept, takes this one: there is no better to be had at present.
-            return if stale_for_ms <= self.terms.if_error_ms {
+            // The contract does not say whether a caller who wants a newer answer takes this one:
+            // there is no better to be had at present.
+            let is_usable = stale_for_ms <= self.terms.if_error_ms;
+            return if is_usable || (wish.only_if_cached && in_window) {
                 self.hit(kept, Some("stale-if-error")).into()
             } else if takes_it_stale {
                 self.hit(kept, Some("max-stale")).into()
-            } else if wish.only_if_cached {
-                Told::not_cached().into()
             } else {
                 // WeCom was asked for the one who came first; this one is told as if nothing were
                 // kept, as nothing of use is.
                 Told::fault(failure, "fwd=uri-miss").into()
             };
         }
-        if will_do && stale_for_ms < self.terms.while_revalidate_ms {
+        let held_back = age_ms < self.terms.min_refresh_ms;
+        let stale_while_revalidate = self.hit(kept, Some("stale-while-revalidate"));
+        if in_window && !held_back {
             // `only-if-cached` keeps a caller from waiting for a question; it does not forbid that
-            // one is asked behind.
-            let told = self.hit(kept, Some("stale-while-revalidate"));
-            // What becomes of it is seen by whoever comes next.
+            // one is asked behind. What becomes of it is seen by whoever comes next.
             let _ = self.ask(name);
-            Expected { told, renews: true }
+            Expected {
+                told: stale_while_revalidate,
+                renews: true,
+            }
+        } else if in_window {
+            stale_while_revalidate.into()
         } else if takes_it_stale {
             self.hit(kept, Some("max-stale")).into()
-        } else if wish.only_if_cached {
-            Told::not_cached().into()
+        } else if held_back {
+            stale_while_revalidate.into()
         } else {
             self.ask_and_wait(name, "stale").into()
         }
@@ -266,22 +276,32 @@ impl Model {
             return Err(failure);
         }
         let finding = self.wecom_says(name);
-        let entry = Entry {
-            kept: Some(self.believe(name, finding)),
-            fault: None,
-        };
-        self.entries.insert(name, entry);
-        if let Some(other) = other_name(name, finding) {
+        let other = other_name(name, finding);
+        self.keep(name, finding, self.lifetime_ms(name, finding), other);
+        if let Some(other) = other {
             let newest = self.recall(other).kept;
             if newest.is_none_or(|newest| newest.asked_ms < self.now_ms) {
-                let entry = Entry {
-                    kept: Some(self.believe(other, finding)),
-                    fault: None,
-                };
-                self.entries.insert(other, entry);
+                // One of the two is a number.
+                let lifetime_ms = self.lifetime_ms(other, finding);
+                let lifetime_ms = lifetime_ms.min(self.lifetime_ms(name, finding));
+                self.keep(other, finding, lifetime_ms, Some(name));
             }
         }
         Ok(())
+    }
+
+    fn keep(&mut self, name: Name, finding: Finding, lifetime_ms: u64, other_name: Option<Name>) {
+        let kept = Kept {
+            finding,
+            other_name,
+            asked_ms: self.now_ms,
+            ends_ms: self.now_ms + lifetime_ms,
+        };
+        let entry = Entry {
+            kept: Some(kept),
+            fault: None,
+        };
+        self.entries.insert(name, entry);
     }
 
     pub(super) fn wecom_says(&self, name: Name) -> Finding {
@@ -302,8 +322,7 @@ impl Model {
         }
     }
 
-    pub(super) fn believe(&self, name: Name, finding: Finding) -> Kept {
-        let asked_ms = self.now_ms;
+    pub(super) fn lifetime_ms(&self, name: Name, finding: Finding) -> u64 {
         let lifetime_ms = match finding {
             Finding::Gone | Finding::NotFound => ABSENT_MS,
             Finding::Meeting { sheet, .. } => {
@@ -313,35 +332,30 @@ impl Model {
                 };
                 let begins_ms = sheet.begins_ms.into_iter();
                 let boundaries = begins_ms.flat_map(|ms| [ms, ms + MEETING_S * 1_000]);
-                let to_boundary = boundaries.filter_map(|ms| ms.checked_sub(asked_ms));
+                let to_boundary = boundaries.filter_map(|ms| ms.checked_sub(self.now_ms));
                 let to_boundary_ms = to_boundary.filter(|ms| *ms > 0).min();
                 by_status_ms(sheet.change)
                     .min(by_name_ms)
                     .min(to_boundary_ms.unwrap_or(u64::MAX))
             }
         };
-        Kept {
-            finding,
-            asked_ms,
-            ends_ms: asked_ms + lifetime_ms.max(LIFETIME_MIN_MS),
-        }
+        lifetime_ms.max(LIFETIME_MIN_MS)
     }
 
     /// A fault is forgotten together with the answer it stands beside, softly too: who purges wants
     /// WeCom asked.
     pub(super) fn purge(&mut self, what: Option<Name>, softly: bool) {
         let now_ms = self.now_ms;
-        let is_meant = |name: &Name, entry: &Entry| match (what, entry.kept) {
-            (None, _) => true,
-            (Some(Name::Id(id)), Some(Kept { finding, .. })) => {
-                let known = |known_id| known_id == Some(id);
-                let is_known =
-                    matches!(finding, Finding::Meeting { known_id, .. } if known(known_id));
-                *name == Name::Id(id) || is_known
-            }
-            // What is kept under an id is not looked up by its number: that may have been another's
-            // by the time it was found.
-            (Some(what), _) => *name == what,
+        let is_meant = |name: &Name, entry: &Entry| {
+            let known_as = |what: Name| {
+                let known_id = entry.kept.and_then(|kept| match kept.finding {
+                    Finding::Meeting { known_id, .. } => known_id,
+                    Finding::Gone | Finding::NotFound => None,
+                });
+                let other_name = entry.kept.and_then(|kept| kept.other_name);
+                [Some(*name), known_id.map(Name::Id), other_name].contains(&Some(what))
+            };
+            what.is_none_or(known_as)
         };
         for (name, entry) in &mut self.entries {
             if is_meant(name, entry) {

@@ -29,8 +29,8 @@ pub(super) struct Terms {
     pub(super) min_refresh_ms: u64,
 }
 
-/// Either of the two windows may be the longer one. (A lifetime may be shorter than the pause
-/// between two refreshes: once the answer is stale, that pause holds nobody back.)
+/// Either of the two windows may be the longer one. A lifetime may be shorter than the pause between
+/// two refreshes.
 pub(super) const TERMS: [Terms; 2] = [
     Terms {
         while_revalidate_ms: 2_000,
