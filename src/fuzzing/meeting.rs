@@ -143,7 +143,7 @@ fn view(mut body: Value, hidden: &[&str], open: &Value) {
     assert_eq!(body["redacted"], named.collect::<Value>());
     for path in hidden {
         each(&mut body, path, |value| {
-            assert!(value.is_null(), "{path}: {value}")
+            assert!(value.is_null(), "{path}: {value}");
         });
         // In `extra` is what has no key of its own, and it may be a secret all the same.
         let (_, name) = path.rsplit_once('/').expect("a path");

@@ -66,12 +66,12 @@ pub(crate) fn if_none_match(text: &[u8]) {
     let is_known =
         |values: &[HeaderValue]| validation::is_known(&fields(&IF_NONE_MATCH, values), &tag);
     let lines = values(text);
-    let any = |line: &HeaderValue| line.as_bytes().trim_ascii() == b"*";
-    let names = |line: &HeaderValue| {
+    let is_any = |line: &HeaderValue| line.as_bytes().trim_ascii() == b"*";
+    let has_tag = |line: &HeaderValue| {
         let mut parts = line.as_bytes().windows(opaque.len());
         parts.any(|part| part == opaque.as_bytes())
     };
-    let (any, named) = (lines.iter().any(any), lines.iter().any(names));
+    let (any, named) = (lines.iter().any(is_any), lines.iter().any(has_tag));
     let known = is_known(&lines);
     assert!(known || !any, "{lines:?}");
     assert!(!known || any || named, "{lines:?}");

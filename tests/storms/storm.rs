@@ -25,6 +25,7 @@ use crate::outcomes::NOT_FOUND;
 use crate::outcomes::Outcome;
 use crate::outcomes::Possible;
 use crate::outcomes::REFUSED;
+use crate::outcomes::TIMEOUT;
 use crate::script::REQUEST_TIMEOUT;
 use crate::script::RESPONSE_BYTES_MAX;
 use crate::script::Script;
@@ -158,8 +159,9 @@ impl Sky {
                 house.wecom.set_trouble(api, trouble);
             }
             Step::Turn(by) => {
-                // Tokens may run out on their way.
-                self.possible.add(&[REFUSED]);
+                // Tokens may run out on their way: used, they are refused; and one that comes when it
+                // has run out is renewed a second later, which by a clock that stands is never.
+                self.possible.add(&[REFUSED, TIMEOUT]);
                 house.advance(by);
             }
             Step::Wait(time) => tokio::time::sleep(time).await,
