@@ -14,6 +14,7 @@ use axum::body::Body;
 use http::Request;
 use http_body_util::BodyExt;
 use hyper::client::conn::http1::SendRequest;
+use wecom_simulator::Meeting;
 use wecom_simulator::Simulator;
 use wecom_simulator::World;
 
@@ -26,104 +27,180 @@ const SCALE: usize = if cfg!(debug_assertions) { 8 } else { 1 };
 /// Callers at a time.
 const CALLERS: usize = 16;
 
-/// A service that keeps so many bytes, and believes what it keeps for longer than the test takes.
-fn start(wecom: &Simulator, cache_bytes: usize) -> Service {
-    let cache_bytes = cache_bytes.to_string();
-    let variables = [
-        ("WECOM_PROXY_CACHE__MAX_BYTES", cache_bytes.as_str()),
-        ("WECOM_PROXY_CACHE__FRESH_FOR__UNKNOWN", "1h"),
-        ("WECOM_PROXY_WECOM__CALLS_PER_MINUTE", "10000000"),
-        ("WECOM_PROXY_WECOM__CALLS_PER_HOUR", "10000000"),
-    ];
-    Service::start(wecom, &variables)
+/// The identity, gzip and zstd: everything that is kept of a body.
+const ENCODINGS: &[&str] = &["identity", "gzip", "zstd"];
+
+/// What meetings there are, and how they are asked for.
+#[derive(Clone, Copy, Debug)]
+struct Manner {
+    meetings: usize,
+    /// Of each meeting's description.
+    bytes: usize,
+    /// Of the service's cache.
+    cache_bytes: usize,
+    /// By the number, where WeCom tells the id: so it is kept under both names.
+    by_number: bool,
+    /// To callers who see everything.
+    reveals: bool,
+    encodings: &'static [&'static str],
 }
 
-/// Asks for each of so many meetings once, and tells the bytes of their bodies.
-async fn ask_for(service: &Service, meetings: usize) -> usize {
-    let mut asking = tokio::task::JoinSet::new();
-    for first in 0..CALLERS {
-        let mut caller = service.caller().await;
-        asking.spawn(async move {
-            let mut bytes = 0;
-            for number in (first..meetings).step_by(CALLERS) {
-                bytes += fetch(&mut caller, number).await;
-            }
-            bytes
-        });
+impl Manner {
+    /// A hundred thousand small meetings, of which each is kept.
+    const SMALL: Self = Self {
+        meetings: 100_000 / SCALE,
+        bytes: 1_900,
+        cache_bytes: 1024 * MIB,
+        by_number: false,
+        reveals: false,
+        encodings: &["identity"],
+    };
+
+    /// Ten times as much as may be kept, in bodies of so many bytes.
+    const fn passing(bytes: usize) -> Self {
+        let cache_bytes = 64 * MIB / SCALE;
+        Self {
+            meetings: 10 * cache_bytes / bytes + 1,
+            bytes,
+            cache_bytes,
+            ..Self::SMALL
+        }
     }
-    asking.join_all().await.into_iter().sum()
+
+    /// A WeCom that knows the meetings. Their descriptions do not compress to nothing.
+    async fn wecom(self) -> Simulator {
+        let wecom = Simulator::start(World::empty()).await.expect("a simulator");
+        for number in 0..self.meetings {
+            let id = format!("m{number}");
+            let mut dice = fastrand::Rng::with_seed(number as u64);
+            let description: String = std::iter::repeat_with(|| dice.alphanumeric())
+                .take(self.bytes)
+                .collect();
+            if self.by_number {
+                let info = serde_json::json!({"meetingid": id, "description": description});
+                wecom.put_meeting(Meeting::new(&id, code(number), info));
+            } else {
+                wecom.put_raw(id, format!(r#"{{"description":"{description}"}}"#));
+            }
+        }
+        wecom
+    }
+
+    /// A service that believes what it keeps for longer than the test takes.
+    fn start(self, wecom: &Simulator) -> Service {
+        let cache_bytes = self.cache_bytes.to_string();
+        let everything = r#"["secrets", "phones", "extra"]"#;
+        let variables = [
+            ("WECOM_PROXY_CACHE__MAX_BYTES", cache_bytes.as_str()),
+            ("WECOM_PROXY_CACHE__FRESH_FOR__UNKNOWN", "1h"),
+            ("WECOM_PROXY_CACHE__FRESH_FOR__BY_CODE_MAX", "1h"),
+            ("WECOM_PROXY_WECOM__CALLS_PER_MINUTE", "10000000"),
+            ("WECOM_PROXY_WECOM__CALLS_PER_HOUR", "10000000"),
+            (
+                "WECOM_PROXY_ACCESS__REVEAL",
+                if self.reveals { everything } else { "[]" },
+            ),
+        ];
+        Service::start(wecom, &variables)
+    }
+
+    /// Asks for the first so many of the meetings in each encoding, and tells the bytes of their
+    /// bodies as they are.
+    async fn ask(self, service: &Service, meetings: usize) -> usize {
+        let mut asking = tokio::task::JoinSet::new();
+        for first in 0..CALLERS {
+            let mut caller = service.caller().await;
+            asking.spawn(async move {
+                let mut bytes = 0;
+                for number in (first..meetings).step_by(CALLERS) {
+                    for (turn, encoding) in self.encodings.iter().enumerate() {
+                        let length = fetch(&mut caller, &self.path(number), encoding).await;
+                        bytes += if turn == 0 { length } else { 0 };
+                    }
+                }
+                bytes
+            });
+        }
+        asking.join_all().await.into_iter().sum()
+    }
+
+    fn path(self, number: usize) -> String {
+        if self.by_number {
+            format!("/meetings/by-code/{}", code(number))
+        } else {
+            format!("/meetings/m{number}")
+        }
+    }
 }
 
-async fn fetch(caller: &mut SendRequest<Body>, number: usize) -> usize {
-    let request = Request::get(format!("/meetings/m{number}")).header("host", "proxy");
+fn code(number: usize) -> String {
+    (100_000_000 + number).to_string()
+}
+
+async fn fetch(caller: &mut SendRequest<Body>, path: &str, encoding: &str) -> usize {
+    let request = Request::get(path)
+        .header("host", "proxy")
+        .header("accept-encoding", encoding);
     let request = request.body(Body::empty()).expect("a request");
     let answer = caller.send_request(request).await.expect("an answer");
-    assert_eq!(answer.status(), 200, "meeting {number}");
-    answer
-        .into_body()
-        .collect()
-        .await
-        .expect("a body")
-        .to_bytes()
-        .len()
-}
-
-/// A WeCom that knows so many meetings, each with a description of so many bytes.
-async fn wecom_with(meetings: usize, bytes: usize) -> Simulator {
-    let wecom = Simulator::start(World::empty()).await.expect("a simulator");
-    for number in 0..meetings {
-        let description = format!("{number} ")
-            .repeat(bytes / 2)
-            .chars()
-            .take(bytes)
-            .collect::<String>();
-        wecom.put_raw(
-            format!("m{number}"),
-            format!(r#"{{"description":"{description}"}}"#),
-        );
-    }
-    wecom
+    assert_eq!(answer.status(), 200, "{path}");
+    let body = answer.into_body().collect().await.expect("a body");
+    body.to_bytes().len()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_times_as_much_as_may_be_kept_passes_through_and_the_process_stays_small() {
-    let cache_bytes = 64 * MIB / SCALE;
-    let body_bytes = 32 * 1024;
-    let meetings = 10 * cache_bytes / body_bytes;
-    let wecom = wecom_with(meetings, body_bytes).await;
-    let service = start(&wecom, cache_bytes);
+    let by_number = Manner {
+        by_number: true,
+        reveals: true,
+        encodings: ENCODINGS,
+        ..Manner::passing(31_000)
+    };
+    for manner in [
+        Manner::passing(32 * 1024),
+        by_number,
+        Manner::passing(387_000),
+        Manner::passing(1_900_000),
+        Manner::passing(3_500_000),
+    ] {
+        let wecom = manner.wecom().await;
+        let service = manner.start(&wecom);
 
-    let passed = ask_for(&service, meetings).await;
+        let passed = manner.ask(&service, manner.meetings).await;
 
-    assert!(passed >= 10 * cache_bytes, "{passed} bytes passed");
-    let peak = service.memory("VmHWM");
-    let bound = cache_bytes * 3 / 2 + 40 * MIB;
-    println!("peak {} MiB of at most {}", peak / MIB, bound / MIB);
-    assert!(
-        peak <= bound,
-        "a peak of {} MiB, of at most {}",
-        peak / MIB,
-        bound / MIB
-    );
+        let cache_bytes = manner.cache_bytes;
+        assert!(passed >= 10 * cache_bytes, "{passed} bytes passed");
+        let peak = service.memory("VmHWM").div_ceil(MIB);
+        let bound = (cache_bytes * 3 / 2 + 40 * MIB) / MIB;
+        println!("peak {peak} MiB of at most {bound}: {manner:?}");
+        assert!(peak <= bound, "{peak} MiB, of at most {bound}: {manner:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kept_meeting_takes_little_more_than_its_bytes() {
-    let meetings = 100_000 / SCALE;
-    let wecom = wecom_with(meetings, 1_900).await;
-    let service = start(&wecom, 1024 * MIB);
-    tokio::time::timeout(Duration::from_secs(60), ask_for(&service, CALLERS))
-        .await
-        .expect("warm");
-    let before = service.memory("VmRSS");
+    let by_number = Manner {
+        by_number: true,
+        ..Manner::SMALL
+    };
+    // What everybody may see is kept beside what some may: it is what that was made of.
+    let revealed = Manner {
+        reveals: true,
+        ..Manner::SMALL
+    };
+    for (manner, bodies) in [(Manner::SMALL, 1), (by_number, 1), (revealed, 2)] {
+        let wecom = manner.wecom().await;
+        let service = manner.start(&wecom);
+        let warm = manner.ask(&service, CALLERS);
+        let warm = tokio::time::timeout(Duration::from_secs(60), warm).await;
+        warm.expect("warm");
+        let before = service.memory("VmRSS");
 
-    let bytes = ask_for(&service, meetings).await;
+        let bytes = manner.ask(&service, manner.meetings).await;
 
-    let growth = service.memory("VmRSS") - before;
-    let percent = growth * 100 / bytes;
-    println!(
-        "{meetings} meetings of {} bytes: {percent} % of them",
-        bytes / meetings
-    );
-    assert!(percent <= 150, "{growth} bytes for {bytes}: {percent} %");
+        let growth = service.memory("VmRSS") - before;
+        let percent = growth * 100 / (bodies * bytes);
+        println!("{percent} % of {bodies} times {bytes} bytes: {manner:?}");
+        assert!(percent <= 150, "{growth} bytes for {bytes}: {manner:?}");
+    }
 }

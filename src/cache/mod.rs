@@ -7,6 +7,7 @@
 //! everybody who comes.
 
 mod flight;
+mod kept;
 mod purges;
 mod store;
 
@@ -34,8 +35,8 @@ use crate::freshness::Answer;
 use crate::metrics::Metrics;
 
 pub use self::flight::Seat;
+pub use self::kept::Lent;
 pub use self::purges::Thoroughness;
-pub use self::store::Lent;
 
 /// How much may be kept, and how much may go on at a time.
 #[derive(Clone, Copy, Debug)]

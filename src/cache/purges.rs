@@ -18,12 +18,12 @@ use std::time::Instant;
 pub(super) const MARKS_MAX: usize = 16 * 1024;
 
 /// How thorough a purge is.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Thoroughness {
-    /// The answers become stale: they are served while they are renewed.
-    Expire,
     /// The answers are dropped.
     Drop,
+    /// The answers become stale: they are served while they are renewed.
+    Expire,
 }
 
 /// The purges that may still be about something. `S` names what a purge is about; its default is
@@ -145,20 +145,22 @@ impl<S: Default + Eq + Hash> Marks<S> {
 
     /// Has one mark stand for all of them: too much is then purged, never too little.
     fn make_one(&mut self) {
-        let first = self.all().map(|mark| mark.at).min();
-        let thoroughness = self.all().map(|mark| mark.thoroughness).max();
+        let Some(first) = self.all().min_by_key(|mark| mark.at).copied() else {
+            return;
+        };
+        let is_thorough = |mark: &Mark| mark.thoroughness == Thoroughness::Drop;
+        let thoroughness = if self.all().any(is_thorough) {
+            Thoroughness::Drop
+        } else {
+            Thoroughness::Expire
+        };
+        let mark = Mark {
+            epoch: self.epoch,
+            at: first.at,
+            thoroughness,
+        };
         self.by_scope.clear();
-        if let (Some(at), Some(thoroughness)) = (first, thoroughness) {
-            let epoch = self.epoch;
-            self.put(
-                S::default(),
-                Mark {
-                    epoch,
-                    at,
-                    thoroughness,
-                },
-            );
-        }
+        self.put(S::default(), mark);
     }
 }
 

@@ -19,15 +19,14 @@ use moka::policy::EvictionPolicy;
 use super::Memory;
 use super::Remembered;
 use super::Values;
+use super::kept::Held;
+use super::kept::Kept;
+use super::kept::weigh;
 use super::purges::Purges;
 use super::purges::Verdict;
 use crate::freshness::Answer;
 use crate::metrics::Eviction;
 use crate::metrics::Metrics;
-
-/// Bytes that one entry costs besides its key and its value: moka's nodes, its hash table, its
-/// queues, and what the allocator rounds up. Measured, see `tests/memory.rs`.
-const UPKEEP_BYTES: usize = 900;
 
 /// For how much longer moka keeps what may be of use: its clock is not ours, so it must not be the
 /// one that decides, least of all in the moment in which a window ends.
@@ -35,67 +34,6 @@ const LEEWAY: Duration = Duration::from_secs(1);
 
 /// Of the bytes, one in so many is for the minor segment.
 const MINOR_SHARE: u64 = 16;
-
-/// Has the value back that was lent, as long as it is kept where it was lent from.
-pub type Lent<V> = Arc<dyn Fn() -> Option<V> + Send + Sync>;
-
-/// A value as it is kept. What is known by two names is kept once: the name that it was asked for by
-/// owns it, and carries its bytes; to the other it is lent.
-#[derive(Clone)]
-enum Held<V> {
-    Lent(Lent<V>),
-    Own(V),
-}
-
-impl<V: Clone> Held<V> {
-    fn value(&self) -> Option<V> {
-        match self {
-            Self::Lent(lent) => lent(),
-            Self::Own(value) => Some(value.clone()),
-        }
-    }
-}
-
-/// What is kept under one key.
-#[derive(Clone)]
-struct Kept<K, V, E> {
-    answer: Option<Answer<Held<V>>>,
-    fault: Option<Box<Remembered<E>>>,
-    /// The key to which the value is lent.
-    lent_to: Option<Box<K>>,
-    /// How many purges there had been of which this knows.
-    epoch: u64,
-    kept_for: Duration,
-}
-
-impl<K, V: Clone, E> Kept<K, V, E> {
-    /// Nothing, of which nothing was purged since.
-    fn nothing(epoch: u64) -> Self {
-        Self {
-            answer: None,
-            fault: None,
-            lent_to: None,
-            epoch,
-            kept_for: Duration::ZERO,
-        }
-    }
-
-    fn is_nothing(&self) -> bool {
-        self.answer.is_none() && self.fault.is_none()
-    }
-
-    fn memory(self) -> Memory<V, E> {
-        let Self { answer, fault, .. } = self;
-        let revived = answer.and_then(|answer| {
-            let value = answer.value.value()?;
-            Some(answer.map(|_| value))
-        });
-        Memory {
-            answer: revived,
-            fault,
-        }
-    }
-}
 
 /// The store.
 pub(super) struct Store<K, V, E, S> {
@@ -268,7 +206,7 @@ where
     pub(super) fn reweigh(&self, key: &K, now: Instant, is_same: impl Fn(&V) -> bool) {
         self.change(key, |kept| match &kept.answer.as_ref()?.value {
             Held::Own(value) if is_same(value) => Some(Kept {
-                kept_for: self.kept_for(&kept, now),
+                span: self.kept_for(&kept, now),
                 ..kept
             }),
             Held::Lent(_) | Held::Own(_) => None,
@@ -335,11 +273,11 @@ where
                 return None;
             };
             let value = lent()?;
-            let kept_for = self.kept_for(&kept, now);
+            let span = self.kept_for(&kept, now);
             let answer = kept.answer.map(|answer| answer.map(|_| Held::Own(value)));
             Some(Kept {
                 answer,
-                kept_for,
+                span,
                 ..kept
             })
         });
@@ -373,9 +311,9 @@ where
             here.invalidate(key);
             return false;
         }
-        let kept_for = self.kept_for(&kept, now);
-        self.purges.kept_for(kept_for);
-        here.insert(key.clone(), Kept { kept_for, ..kept });
+        let span = self.kept_for(&kept, now);
+        self.purges.kept_for(span);
+        here.insert(key.clone(), Kept { span, ..kept });
         true
     }
 
@@ -388,18 +326,6 @@ where
         let fault = fault.map(|fault| fault.until.saturating_duration_since(now));
         answer.max(fault).unwrap_or_default() + LEEWAY
     }
-}
-
-/// Bytes that something kept under `key` takes. What is lent is counted where it is owned.
-fn weigh<K, V, E, S>(values: Values<K, V, S>, key: &K, kept: &Kept<K, V, E>) -> u32 {
-    let value_bytes = match kept.answer.as_ref().map(|answer| &answer.value) {
-        None | Some(Held::Lent(_)) => 0,
-        Some(Held::Own(value)) => (values.bytes)(value),
-    };
-    let lent_to = kept.lent_to.as_deref();
-    let lent_to_bytes = lent_to.map_or(0, |key| (values.key_bytes)(key));
-    let bytes = (values.key_bytes)(key) + value_bytes + lent_to_bytes + UPKEEP_BYTES;
-    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 fn segment<K, V, E, S>(
@@ -434,7 +360,7 @@ struct Lifetimes;
 
 impl<K, V, E> Expiry<K, Kept<K, V, E>> for Lifetimes {
     fn expire_after_create(&self, _: &K, kept: &Kept<K, V, E>, _: Instant) -> Option<Duration> {
-        Some(kept.kept_for)
+        Some(kept.span)
     }
 
     fn expire_after_update(
@@ -444,7 +370,7 @@ impl<K, V, E> Expiry<K, Kept<K, V, E>> for Lifetimes {
         _: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        Some(kept.kept_for)
+        Some(kept.span)
     }
 }
 
@@ -479,7 +405,7 @@ mod tests {
         for (stale_max_s, expected_s) in [(9, 16), (10, 16), (3_600, 3_606)] {
             let store = store.with(bounds(stale_max_s), now);
             let kept = store.major.get(&1).expect("kept");
-            assert_eq!(kept.kept_for.as_secs(), expected_s, "{stale_max_s}");
+            assert_eq!(kept.span.as_secs(), expected_s, "{stale_max_s}");
         }
     }
 }

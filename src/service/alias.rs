@@ -7,7 +7,8 @@
 //! | id | the number | never else | a series shares one number, a personal room's stands for many meetings over time, and a number is handed on when a meeting is over |
 //! | either | | never, for a personal room | both names say who, not which meeting |
 //!
-//! What is kept under a number is believed no longer than what was found by it (`by_code_max`).
+//! One of the two is a number: under the other name it is believed no longer than what was found by it
+//! (`by_code_max`).
 
 use crate::meeting::Meeting;
 use crate::meeting::Selector;

@@ -11,6 +11,7 @@ use super::Finding;
 use super::Meetings;
 use super::Refusal;
 use crate::meeting::view::Form;
+use crate::metrics::Shed;
 use crate::wecom::Question;
 
 impl Meetings {
@@ -35,7 +36,10 @@ impl Meetings {
         }
         let patience = self.0.present.load().load.patience;
         let made = tokio::time::timeout(patience, self.finish_aside(question, finding, form));
-        made.await.unwrap_or(Err(Refusal::Crowded))
+        made.await.unwrap_or_else(|_| {
+            self.0.metrics.shed(Shed::Waiters);
+            Err(Refusal::Crowded)
+        })
     }
 
     async fn finish_aside(

@@ -6,6 +6,7 @@
 //! asks.
 
 mod alias;
+mod ask;
 mod explain;
 mod finish;
 mod found;
@@ -25,14 +26,11 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use self::lifetime::Belief;
-use self::lifetime::Occasion;
 use self::plan::Plan;
 use self::plan::Terms;
 use self::plan::plan;
 use crate::cache::Boarded;
 use crate::cache::Cache;
-use crate::cache::Fetched;
 use crate::cache::Limits;
 use crate::cache::Memory;
 use crate::cache::Remembered;
@@ -42,7 +40,6 @@ use crate::clock::Clock;
 use crate::dice::Chance;
 use crate::dice::Dice;
 use crate::freshness::Answer;
-use crate::meeting::Selector;
 use crate::metrics::Gauges;
 use crate::metrics::Lookup;
 use crate::metrics::Metrics;
@@ -51,15 +48,11 @@ use crate::setting;
 use crate::telemetry;
 use crate::wecom::AppName;
 use crate::wecom::Closed;
-use crate::wecom::Effort;
 use crate::wecom::Fault;
 use crate::wecom::Instruments;
 use crate::wecom::Question;
-use crate::wecom::Reply;
 use crate::wecom::Report;
-use crate::wecom::Spare;
 use crate::wecom::Standing;
-use crate::wecom::Told;
 use crate::wecom::WeCom;
 
 pub use self::explain::Explanation;
@@ -421,81 +414,6 @@ impl Meetings {
         let ask = |memory: &_| self.ask(question, memory, Some(spare));
         // Nobody waits for it.
         drop(self.0.cache.board(question, unless_tried, ask));
-    }
-
-    /// Asks WeCom, and makes an answer of what it says. `spare` is given back when that is done.
-    fn ask(
-        &self,
-        question: &Question,
-        memory: &Memory<Finding, Fault>,
-        spare: Option<Spare>,
-    ) -> impl Future<Output = Result<Fetched<Question, Finding>, Fault>> + Send + use<> {
-        let (this, question) = (self.clone(), question.clone());
-        let Present { wecom, load, .. } = &**self.0.present.load();
-        let wecom = wecom.clone();
-        let effort = Effort {
-            // A little sooner than whoever waits for it gives up, who is then told what came of it.
-            deadline: tokio::time::Instant::now() + load.patience * 49 / 50,
-            patient: memory.fault.is_none(),
-        };
-        async move {
-            let _spare = spare;
-            let reply = wecom.meeting(&question, effort).await?;
-            Ok(this.believe(&question, reply))
-        }
-        .instrument(telemetry::flight())
-    }
-
-    /// Makes an answer of what WeCom said, to be believed for as long as it deserves.
-    fn believe(&self, question: &Question, reply: Reply) -> Fetched<Question, Finding> {
-        let Inner { clock, dice, .. } = &*self.0;
-        let Settings { fresh_for, .. } = self.0.present.load().settings;
-        let arrived_at = clock.now();
-        let on_its_way = arrived_at.saturating_duration_since(reply.asked_at);
-        let occasion = Occasion {
-            asked: clock.wall_at(reply.asked_at),
-            throw: dice.throw(),
-        };
-        let answer = |meeting, belief: Belief, other_name| {
-            let Belief { span, rule } = belief.of_answer(on_its_way);
-            let finding = Finding {
-                meeting,
-                rule,
-                other_name,
-            };
-            Answer::new(finding, reply.asked_at, arrived_at, span)
-        };
-        let Told { meeting, views } = match reply.meeting {
-            Err(absent) => {
-                return Fetched {
-                    answer: answer(Err(absent), fresh_for.absence(occasion), None),
-                    other_name: None,
-                };
-            }
-            Ok(told) => *told,
-        };
-        let belief = |selector: &Selector| fresh_for.meeting(&meeting, selector, occasion);
-        let name = &question.selector;
-        let other_name = alias::other_name(name, &meeting);
-        let views = Arc::new(views);
-        let of_question = answer(Ok(Arc::clone(&views)), belief(name), other_name.clone());
-        let other_name = other_name.map(|other| {
-            // One of the two is a number, and neither is believed for longer than what was found by it.
-            let by_number = match name {
-                Selector::Code(_) => name,
-                Selector::Id(_) => &other,
-            };
-            let of_other = answer(Ok(views), belief(by_number), Some(name.clone()));
-            let question = Question {
-                selector: other,
-                ..question.clone()
-            };
-            (question, of_other)
-        });
-        Fetched {
-            answer: of_question,
-            other_name,
-        }
     }
 }
 

@@ -268,7 +268,7 @@ async fn who_wants_no_question_is_told_the_same_whether_wecom_would_fail_or_not(
             let house = house_that_knows(&[]).await;
             if let Some(trouble) = trouble.clone() {
                 house.wecom.set_trouble(Api::GetInfo, trouble);
-                house.advance(Duration::from_secs(age_s) - Duration::from_millis(500));
+                house.advance(Duration::from_millis(age_s * 1_000 - 500));
                 house.get_with(PATH, &[("cache-control", "no-cache")]).await;
                 house.advance(Duration::from_millis(500));
             } else {
