@@ -1,0 +1,80 @@
+# The image: one static binary, the licences, and nothing else; no shell, no libraries, no users.
+#
+#   docker build -t wecom-meeting-proxy .
+#   docker run -p 8080:8080 -v ./config.toml:/etc/wecom-meeting-proxy/config.toml:ro wecom-meeting-proxy
+#
+# In a container, `server.listen` has to be "0.0.0.0:8080" (and `access.mode` be thought about), and
+# `admin.listen` "0.0.0.0:9090" if probes and scrapers come from outside of it. That is left to the
+# settings: a variable set here would overrule what the file says.
+#
+# For another architecture, build on it, with --build-arg TARGET=aarch64-unknown-linux-gnu.
+
+ARG BUILD_IMAGE=docker.io/library/rust:1.95.0-slim-bookworm
+ARG RUNTIME_IMAGE=scratch
+
+# ---------------------------------------------------------------------------------------- build
+
+FROM ${BUILD_IMAGE} AS build
+
+ARG CARGO_AUDITABLE=0.7.7
+ARG TARGET=x86_64-unknown-linux-gnu
+
+# Before the flags below: it has macros, which cannot be static.
+RUN cargo install --locked cargo-auditable --version "${CARGO_AUDITABLE}"
+
+# With --target, these are for what is built, and not for the macros and scripts that build it. Random
+# numbers come from the kernel itself: a static program would look for it in vain, and open a device.
+ENV CARGO_INCREMENTAL=0 \
+    RUSTFLAGS="-C target-feature=+crt-static --cfg getrandom_backend=\"linux_getrandom\""
+
+WORKDIR /build
+
+# What we depend on, with next to nothing of ours: a layer that stays until a manifest changes.
+COPY Cargo.toml Cargo.lock build.rs ./
+COPY simulator/Cargo.toml simulator/
+RUN mkdir -p src simulator/src \
+    && touch src/lib.rs simulator/src/lib.rs \
+    && echo 'fn main() {}' > src/main.rs \
+    && cargo auditable build --release --locked --target "${TARGET}" --bin wecom-meeting-proxy \
+    && rm -r src
+
+# Ours. Files keep their dates when they are copied, and may be older than the empty crate above.
+COPY src src
+RUN find src -type f -exec touch {} + \
+    && cargo auditable build --release --locked --target "${TARGET}" --bin wecom-meeting-proxy \
+    && install -D "target/${TARGET}/release/wecom-meeting-proxy" /image/wecom-meeting-proxy \
+    && /image/wecom-meeting-proxy --version
+
+COPY LICENSE-APACHE LICENSE-MIT /image/licenses/
+
+# ---------------------------------------------------------------------------------------- image
+
+FROM ${RUNTIME_IMAGE}
+
+ARG REVISION=unknown
+ARG VERSION=0.1.0
+
+LABEL org.opencontainers.image.title="wecom-meeting-proxy" \
+      org.opencontainers.image.description="Meeting details from WeCom for internal services: one token, one cache, one JSON" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.version="${VERSION}"
+
+COPY --from=build /image /
+
+# `config.toml` is read from here if it is there.
+WORKDIR /etc/wecom-meeting-proxy
+
+# By number: there is no list of users, and platforms that demand one that is not root need a number.
+USER 65532:65532
+
+EXPOSE 8080 9090
+
+# Asks where operators come in; its own patience is 5 s.
+HEALTHCHECK --interval=10s --timeout=6s --start-period=10s --retries=3 \
+    CMD ["/wecom-meeting-proxy", "healthcheck"]
+
+# Drains: see server.drain_delay and server.drain_timeout, and give it longer than both together.
+STOPSIGNAL SIGTERM
+
+ENTRYPOINT ["/wecom-meeting-proxy"]
