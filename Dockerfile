@@ -19,6 +19,11 @@ FROM ${BUILD_IMAGE} AS build
 ARG CARGO_AUDITABLE=0.7.7
 ARG TARGET=x86_64-unknown-linux-gnu
 
+# For the C that is in it.
+RUN apt-get update -qq \
+    && apt-get install -y -qq --no-install-recommends make \
+    && rm -rf /var/lib/apt/lists/*
+
 # Before the flags below: it has macros, which cannot be static.
 RUN cargo install --locked cargo-auditable --version "${CARGO_AUDITABLE}"
 

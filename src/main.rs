@@ -29,6 +29,10 @@ use wecom_meeting_proxy::http::generate_key;
 use wecom_meeting_proxy::logging;
 use wecom_meeting_proxy::telemetry::Telemetry;
 
+/// Who gives us memory: see Cargo.toml.
+#[global_allocator]
+static MEMORY: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// It could not run.
 const FAILED: ExitCode = ExitCode::FAILURE;
 

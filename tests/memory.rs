@@ -171,7 +171,9 @@ async fn ten_times_as_much_as_may_be_kept_passes_through_and_the_process_stays_s
         let cache_bytes = manner.cache_bytes;
         assert!(passed >= 10 * cache_bytes, "{passed} bytes passed");
         let peak = service.memory("VmHWM").div_ceil(MIB);
-        let bound = (cache_bytes * 3 / 2 + 40 * MIB) / MIB;
+        // Each answer on its way is there as WeCom wrote it, as it was read, as we write it, and sent.
+        let on_their_way = 4 * CALLERS * manner.bytes;
+        let bound = (cache_bytes * 3 / 2 + 40 * MIB + on_their_way) / MIB;
         println!("peak {peak} MiB of at most {bound}: {manner:?}");
         assert!(peak <= bound, "{peak} MiB, of at most {bound}: {manner:?}");
     }
@@ -183,12 +185,17 @@ async fn a_kept_meeting_takes_little_more_than_its_bytes() {
         by_number: true,
         ..Manner::SMALL
     };
-    // What everybody may see is kept beside what some may: it is what that was made of.
+    // What is known by two names stands in two entries, one of which carries the body; and what
+    // everybody may see is kept beside what some may: it is what that was made of.
     let revealed = Manner {
         reveals: true,
         ..Manner::SMALL
     };
-    for (manner, bodies) in [(Manner::SMALL, 1), (by_number, 1), (revealed, 2)] {
+    for (manner, bodies, bound) in [
+        (Manner::SMALL, 1, 150),
+        (by_number, 1, 180),
+        (revealed, 2, 150),
+    ] {
         let wecom = manner.wecom().await;
         let service = manner.start(&wecom);
         let warm = manner.ask(&service, CALLERS);
@@ -201,6 +208,6 @@ async fn a_kept_meeting_takes_little_more_than_its_bytes() {
         let growth = service.memory("VmRSS") - before;
         let percent = growth * 100 / (bodies * bytes);
         println!("{percent} % of {bodies} times {bytes} bytes: {manner:?}");
-        assert!(percent <= 150, "{growth} bytes for {bytes}: {manner:?}");
+        assert!(percent <= bound, "{growth} bytes for {bytes}: {manner:?}");
     }
 }
