@@ -100,7 +100,7 @@ fn harms(elsewhere: &str) -> Vec<Harm> {
         harm("empty objects", dense("{}"), GARBLED, true),
         harm(
             "odd items of a large meeting",
-            attendees("0", 30_000),
+            attendees("0", 10_000),
             MEETING,
             true,
         ),
@@ -208,6 +208,8 @@ fn start(wecom: &Simulator) -> Service {
         &[
             ("WECOM_PROXY_WECOM__TIMEOUT", "1500ms"),
             ("WECOM_PROXY_SERVER__REQUEST_TIMEOUT", "2s"),
+            // What is kept is another matter.
+            ("WECOM_PROXY_CACHE__MAX_BYTES", "16MiB"),
         ],
     )
 }

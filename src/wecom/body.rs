@@ -1,8 +1,9 @@
 //! The body of an answer: held and read without taking more than its due.
 //!
 //! WeCom, or what stands in for it, may send whatever it likes; and what it sends takes far more room
-//! once it is read than while it is text. So large bodies are held a few at a time, and read one at a
-//! time, off the threads that serve callers. What has more values than any meeting is not read.
+//! once it is read than while it is text. So large bodies are held a few at a time, and those that are
+//! large or have many values are read one at a time, off the threads that serve callers. What has more
+//! values than any meeting is not read.
 
 use std::sync::Arc;
 
@@ -14,11 +15,14 @@ use tokio::sync::Semaphore;
 use super::Fault;
 use super::fault::Garbled;
 
-/// A body up to this is read where it arrives: that takes some tenths of a millisecond.
+/// A body up to this is held without asking for a place.
 const SMALL_BYTES: usize = 64 * 1024;
 
+/// A small body of no more values than this is read where it arrives: that takes about a millisecond.
+const FEW_VALUES: usize = 4 * 1024;
+
 /// Larger bodies that are held at a time.
-const LARGE_MAX: usize = 4;
+const LARGE_MAX: usize = 3;
 
 /// Values in an answer, at most. A meeting of 20,000 attendees has fewer; each takes some 100 bytes
 /// while it is read.
@@ -106,9 +110,13 @@ impl Body {
             bytes,
             place,
         } = self;
-        let Some(place) = place else {
+        let values = values_at_most(&bytes);
+        if values > VALUES_MAX {
+            return Err(Fault::Garbled(Garbled::TooManyValues));
+        }
+        if place.is_none() && values <= FEW_VALUES {
             return object(&bytes).map(read);
-        };
+        }
         let turn = permit(&bench.read).await;
         let reading = tokio::task::spawn_blocking(move || {
             let outcome = object(&bytes).map(read);
@@ -132,9 +140,6 @@ async fn permit(semaphore: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
 pub(super) fn object(text: &[u8]) -> Result<Map<String, Value>, Fault> {
     // A byte order mark is none of the JSON, and may be passed over (RFC 8259, section 8.1).
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
-    if values_at_most(text) > VALUES_MAX {
-        return Err(Fault::Garbled(Garbled::TooManyValues));
-    }
     // The message would quote the text.
     let not_json = |_| Fault::Garbled(Garbled::NotJson);
     let object = serde_json::from_slice(text).map_err(not_json);
