@@ -1,9 +1,11 @@
 //! What is written to the log, and how: `[log]`.
 //!
-//! Lines go to standard error, by way of a thread of their own: nobody waits for whoever reads them.
-//! Where they come faster than they are read, the newest are lost, and counted. What other people's
-//! crates say is capped, whatever level is set: at `trace` some of them print what goes over the wire,
+//! Lines go to standard error, by way of a thread of their own (`paper`): nobody waits for whoever
+//! reads them. For machines they are written as `json`. What other people's crates say is capped, whatever level is set: at `trace` some of them print what goes over the wire,
 //! and WeCom has us put tokens into URLs. Spans are for traces, which somebody else makes of them.
+
+mod json;
+mod paper;
 
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
@@ -11,9 +13,6 @@ use std::panic::PanicHookInfo;
 use serde::Deserialize;
 use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::ErrorCounter;
-use tracing_appender::non_blocking::NonBlockingBuilder;
-use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::Registry;
@@ -27,6 +26,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload::Handle;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use self::json::Json;
+use self::paper::Closing;
+use self::paper::Paper;
 use crate::setting::Flaw;
 
 /// The only crate whose lines are taken at every level. All others: warnings and errors.
@@ -86,14 +88,12 @@ type Ground = Layered<Option<Traces>, Registry>;
 /// Makes traces of spans.
 type Traces = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Lines that wait to be written, at most.
-const LINES_MAX: usize = 8 * 1024;
-
 /// A log that has begun. What waits to be written is written when it is dropped, within a second or
 /// so.
 pub struct Log {
     switch: Switch,
-    _writing: WorkerGuard,
+    /// Where no thread could be had for it, nothing is written.
+    _closing: Option<Closing>,
 }
 
 impl Log {
@@ -107,7 +107,7 @@ impl Log {
 #[derive(Clone)]
 pub struct Switch {
     level: Handle<EnvFilter, Ground>,
-    lost: ErrorCounter,
+    paper: Paper,
 }
 
 impl Switch {
@@ -119,7 +119,7 @@ impl Switch {
 
     /// Lines that were lost since the beginning, as they came faster than they were read.
     pub fn lines_lost(&self) -> u64 {
-        u64::try_from(self.lost.dropped_lines()).unwrap_or(u64::MAX)
+        self.paper.lost()
     }
 }
 
@@ -137,13 +137,9 @@ pub fn begin(settings: &Settings, traces: Option<Traces>) -> Log {
             Format::Json
         }
     });
-    let (writer, writing) = NonBlockingBuilder::default()
-        .buffered_lines_limit(LINES_MAX)
-        .lossy(true)
-        .thread_name("log")
-        .finish(std::io::stderr());
-    let lost = writer.error_counter();
-    let lines = lines(format, std::io::stderr().is_terminal(), writer);
+    let paper = Paper::default();
+    let closing = paper.clone().begin(std::io::stderr()).ok();
+    let lines = lines(format, std::io::stderr().is_terminal(), paper.clone());
     let (asked_for, level) = tracing_subscriber::reload::Layer::new(filter(settings));
     // Fails if somebody else logs already, as one test of many does.
     let _ = tracing_subscriber::registry()
@@ -152,8 +148,8 @@ pub fn begin(settings: &Settings, traces: Option<Traces>) -> Log {
         .try_init();
     std::panic::set_hook(Box::new(report_panic));
     Log {
-        switch: Switch { level, lost },
-        _writing: writing,
+        switch: Switch { level, paper },
+        _closing: closing,
     }
 }
 
@@ -164,7 +160,7 @@ where
 {
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     match format {
-        Format::Json => Box::new(lines.json().flatten_event(true).with_current_span(false)),
+        Format::Json => Box::new(lines.event_format(Json)),
         Format::Text => Box::new(lines.with_ansi(in_colour)),
     }
 }
@@ -202,9 +198,9 @@ mod tests {
 
     /// What was written.
     #[derive(Clone, Default)]
-    struct Paper(Arc<Mutex<Vec<u8>>>);
+    struct Written(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Paper {
+    impl Write for Written {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().expect("not poisoned").write(bytes)
         }
@@ -216,7 +212,7 @@ mod tests {
 
     /// What is written at that level of what `happens`.
     fn written_at(level: &str, happens: impl FnOnce()) -> String {
-        let paper = Paper::default();
+        let paper = Written::default();
         let writer = paper.clone();
         let lines = lines(Format::Json, false, move || writer.clone());
         let filter = EnvFilter::new(level);
