@@ -12,6 +12,7 @@ use wecom_meeting_proxy::config;
 use wecom_meeting_proxy::config::Sources;
 use wecom_meeting_proxy::dice::Chance;
 use wecom_meeting_proxy::logging;
+use wecom_meeting_proxy::telemetry::Tracer;
 use wecom_simulator::DEFAULT_CORP_ID;
 use wecom_simulator::DEFAULT_SECRET;
 use wecom_simulator::Simulator;
@@ -78,12 +79,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .collect::<Vec<_>>()
             .join("\n")
     })?;
-    let log = logging::begin(&checked.config.log, None);
+    let log = logging::begin(&checked.config.log);
     let rereading = Rereading {
         sources,
         log: Some(log.switch()),
     };
-    let app = App::open(checked, rereading, Chance::real())?;
+    let app = App::open(checked, rereading, Chance::real(), Tracer::default())?;
 
     let text = TRY
         .replace("{wecom}", &wecom.base_url())

@@ -134,7 +134,7 @@ async fn serve(SettingsArgs { config }: SettingsArgs) -> ExitCode {
         Err(code) => return code,
     };
     let chance = Chance::real();
-    let (telemetry, traces) = match Telemetry::begin(&checked.config.telemetry, &chance.clock) {
+    let (telemetry, tracer) = match Telemetry::begin(&checked.config.telemetry, &chance.clock) {
         Ok(telemetry) => telemetry.unzip(),
         Err(error) => {
             complain(&error.to_string());
@@ -142,13 +142,13 @@ async fn serve(SettingsArgs { config }: SettingsArgs) -> ExitCode {
         }
     };
     // Dropped last: what waits to be written is written then.
-    let log = logging::begin(&checked.config.log, traces);
+    let log = logging::begin(&checked.config.log);
     let rereading = Rereading {
         sources,
         log: Some(log.switch()),
     };
     let fitting = descriptors::make_room_for(connections_max(&checked.config));
-    let app = match App::open(checked, rereading, chance) {
+    let app = match App::open(checked, rereading, chance, tracer.unwrap_or_default()) {
         Ok(app) => app.within(fitting),
         Err(error) => {
             complain(&error.to_string());
@@ -173,18 +173,12 @@ async fn serve(SettingsArgs { config }: SettingsArgs) -> ExitCode {
     }
     tokio::select! {
         () = serving => {
-            hand_over(telemetry).await;
+            if let Some(telemetry) = telemetry {
+                telemetry.end().await;
+            }
             ExitCode::SUCCESS
         }
         () = ends.next() => FAILED,
-    }
-}
-
-/// Has the traces handed over that wait for it, for a bounded time.
-async fn hand_over(telemetry: Option<Telemetry>) {
-    if let Some(telemetry) = telemetry {
-        // Fails only if it panics: then there is nothing to hand over.
-        let _ = tokio::task::spawn_blocking(|| telemetry.end()).await;
     }
 }
 

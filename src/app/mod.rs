@@ -30,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::service::Load;
 use crate::service::Meetings;
 use crate::setting::Flaw;
+use crate::telemetry::Tracer;
 use crate::tls;
 use crate::wecom::Instruments;
 use crate::wecom::WeCom;
@@ -72,7 +73,12 @@ pub struct Rereading {
 
 impl App {
     /// Wires the rooms and opens the doors. Asks WeCom nothing yet.
-    pub fn open(checked: Checked, rereading: Rereading, chance: Chance) -> Result<Self, OpenError> {
+    pub fn open(
+        checked: Checked,
+        rereading: Rereading,
+        chance: Chance,
+        tracer: Tracer,
+    ) -> Result<Self, OpenError> {
         let Checked {
             config,
             apps,
@@ -84,6 +90,7 @@ impl App {
         let instruments = Instruments {
             chance: chance.clone(),
             metrics: Metrics::default(),
+            tracer,
         };
         let wecom = WeCom::new(&config.wecom, apps, &instruments).map_err(OpenError::WeCom)?;
         let meetings = Meetings::new(
@@ -122,6 +129,7 @@ impl App {
             access,
             clock: chance.clock,
             metrics: instruments.metrics,
+            tracer: instruments.tracer,
         };
         Ok(Self {
             callers,

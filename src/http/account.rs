@@ -7,22 +7,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderMap;
 use http::Method;
 use http::StatusCode;
-use tracing::Span;
 
 use super::access::Caller;
 use super::request_id::RequestId;
 use crate::metrics::Lookup;
 use crate::metrics::Route;
 use crate::service::Found;
-use crate::telemetry;
+use crate::telemetry::TraceId;
 
 /// The lines of requests, as a filter of the log names them.
 const TARGET: &str = "wecom_meeting_proxy::request";
 
-/// What only who answered knows. Travels with the answer.
+/// What only who answered knows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Account {
     /// Who asked, if we know.
@@ -50,36 +48,10 @@ impl Account {
 /// A request, as far as its line tells.
 pub(super) struct Asked {
     pub(super) request_id: RequestId,
+    /// The trace that it belongs to, if any.
     pub(super) trace_id: Option<TraceId>,
     pub(super) method: Method,
     pub(super) route: Route,
-}
-
-/// The trace that a request belongs to (W3C Trace Context, section 3.2.2.3): 32 hexadecimal digits.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct TraceId(Box<str>);
-
-impl TraceId {
-    /// The one that is being traced; or else the one in `traceparent`.
-    pub(super) fn of(span: &Span, headers: &HeaderMap) -> Option<Self> {
-        let traced = telemetry::trace_id(span).map(|id| Self(id.into()));
-        traced.or_else(|| Self::named_in(headers))
-    }
-
-    /// The one in `traceparent`, if it is as it should be.
-    fn named_in(headers: &HeaderMap) -> Option<Self> {
-        let field = headers.get("traceparent")?.to_str().ok()?;
-        let mut parts = field.split('-');
-        let (version, trace_id) = (parts.next()?, parts.next()?);
-        let is_hex = |text: &str| {
-            text.bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        };
-        let fits = version.len() == 2 && trace_id.len() == 32;
-        let is_good = fits && is_hex(version) && is_hex(trace_id) && version != "ff";
-        let is_some = trace_id.bytes().any(|byte| byte != b'0');
-        (is_good && is_some).then(|| Self(trace_id.into()))
-    }
 }
 
 impl Asked {
@@ -96,7 +68,7 @@ impl Asked {
             target: TARGET,
             {
                 request.id = self.request_id.as_str(),
-                trace.id = self.trace_id.as_ref().map(|id| &*id.0),
+                trace.id = self.trace_id.map(tracing::field::display),
                 caller.name = caller.as_deref(),
                 method,
                 route,
@@ -116,34 +88,4 @@ impl Asked {
 fn milliseconds(span: Duration) -> f64 {
     let whole = u32::try_from(span.as_micros()).unwrap_or(u32::MAX);
     f64::from(whole) / 1_000.0
-}
-
-#[cfg(test)]
-mod tests {
-    use http::HeaderValue;
-
-    use super::*;
-
-    #[test]
-    fn a_trace_is_that_of_a_traceparent_as_it_should_be() {
-        let of = |field: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("traceparent", HeaderValue::from_static(field));
-            TraceId::named_in(&headers).map(|id| id.0.into_string())
-        };
-        assert_eq!(
-            of("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").as_deref(),
-            Some("4bf92f3577b34da6a3ce929d0e0e4736")
-        );
-        for field in [
-            "",
-            "00",
-            "00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7-01",
-            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
-            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
-        ] {
-            assert_eq!(of(field), None, "{field}");
-        }
-    }
 }

@@ -15,6 +15,9 @@ use crate::service::Source;
 /// The name under which we appear in `Cache-Status`.
 const US: &str = "wecom-meeting-proxy";
 
+/// Header fields that an answer has, at most.
+const FIELDS: usize = 12;
+
 /// The field that tells where an answer came from (RFC 9211).
 pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
@@ -30,7 +33,7 @@ pub(super) fn headers(found: &Found, now: Instant) -> HeaderMap {
     } else {
         Ttl::Over(answer.staleness(now).as_secs())
     };
-    let mut headers = HeaderMap::with_capacity(8);
+    let mut headers = HeaderMap::with_capacity(FIELDS);
     headers.insert(
         header::CACHE_CONTROL,
         text(format!("private, max-age={max_age}")),

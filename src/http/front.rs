@@ -3,142 +3,179 @@
 //! It gets its id, is routed, and its answer goes out: with that id, and, where it is a problem,
 //! with a body that names it. A panic on the way becomes a problem too. Callers' requests are counted,
 //! and each has its line in the log; operators' are not.
+//!
+//! What most requests want, a meeting, is handed to the desk at once; the rest finds its way by a
+//! router.
 
-use std::any::Any;
 use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::pin::pin;
+use std::task::Poll;
 
 use axum::Router;
 use axum::body::Body;
-use axum::response::IntoResponse;
-use axum::response::Response;
+use http::HeaderMap;
 use http::Method;
 use http::Request;
+use http::Response;
 use tokio::time::Instant;
-use tower_http::catch_panic::CatchPanic;
 use tower_service::Service;
-use tracing::Instrument;
-use tracing::Span;
 
+use super::Desk;
+use super::access::Origin;
 use super::account::Account;
 use super::account::Asked;
-use super::account::TraceId;
+use super::answered::Answered;
+use super::answered::Content;
 use super::frames;
 use super::head::Verdict;
+use super::meetings;
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::request_id::X_REQUEST_ID;
 use crate::metrics;
-use crate::metrics::Metrics;
 use crate::metrics::Route;
 use crate::metrics::Shed;
-use crate::telemetry;
 use crate::telemetry::Parent;
 
-/// What a panic leaves behind.
-type Panic = Box<dyn Any + Send>;
+/// A request that has come in.
+pub(super) struct Arrival<'a> {
+    pub(super) request: Request<()>,
+    pub(super) origin: &'a Origin,
+    /// Why it is not answered as it asks.
+    pub(super) refused: Option<Verdict>,
+}
 
-/// A router, and what goes before and after it.
+/// What is behind a door, and what goes before and after it.
 pub(super) struct Front {
-    routes: CatchPanic<Router, fn(Panic) -> Response>,
-    /// Where requests are counted, if they are.
-    metrics: Option<Metrics>,
+    /// Where callers ask for meetings, and their requests are counted. Operators have none.
+    desk: Option<Desk>,
+    /// Everything else.
+    routes: Router,
 }
 
 impl Front {
-    pub(super) fn new(routes: Router) -> Self {
+    pub(super) fn of_callers(desk: Desk, routes: Router) -> Self {
         Self {
-            routes: CatchPanic::custom(routes, internal),
-            metrics: None,
+            desk: Some(desk),
+            routes,
         }
     }
 
-    /// The same, and counts requests.
-    pub(super) fn counting(routes: Router, metrics: Metrics) -> Self {
-        Self {
-            metrics: Some(metrics),
-            ..Self::new(routes)
-        }
+    pub(super) fn of_operators(routes: Router) -> Self {
+        Self { desk: None, routes }
     }
 
     /// Counts a caller who finds no place, and may leave without asking for anything.
     pub(super) fn turn_away(&self) {
-        if let Some(metrics) = &self.metrics {
-            metrics.shed(Shed::Connections);
+        if let Some(desk) = &self.desk {
+            desk.metrics.shed(Shed::Connections);
         }
     }
 
     /// Answers a request; or says why its head was refused.
-    pub(super) async fn answer(
-        &self,
-        request: Request<Body>,
-        refused: Option<Verdict>,
-    ) -> Response {
+    pub(super) async fn answer(&self, arrival: Arrival<'_>) -> Response<Content> {
+        let request = &arrival.request;
         let request_id = RequestId::of(request.headers());
-        let Some(metrics) = &self.metrics else {
-            return self.respond(request, refused, &request_id).await;
+        let Some(desk) = &self.desk else {
+            return self
+                .respond(arrival, Route::None, &request_id)
+                .await
+                .response;
         };
         let began = Instant::now();
-        let route = match refused {
+        let route = match arrival.refused {
             Some(_) => Route::None,
             None => Route::of(request.uri().path()),
         };
-        let span = traced(&request, route);
+        let parent = parent(request.headers());
+        let method = counted(request.method());
+        let span = desk
+            .tracer
+            .request(traced(method), route.as_str(), parent.as_ref());
         let asked = Asked {
             route,
             method: request.method().clone(),
-            trace_id: TraceId::of(&span, request.headers()),
+            trace_id: span.trace_id().or(parent.map(|parent| parent.trace_id)),
             request_id,
         };
-        let responding = self.respond(request, refused, &asked.request_id);
-        let mut response = responding.instrument(span.clone()).await;
-        telemetry::answered(&span, response.status().as_u16());
+        let responding = self.respond(arrival, route, &asked.request_id);
+        let Answered { response, account } = span.around(responding).await;
         let (status, took) = (response.status(), began.elapsed());
-        metrics.answered(asked.route, counted(&asked.method), status.as_u16(), took);
-        let account = response.extensions_mut().remove::<Account>();
-        asked.tell(status, took, &account.unwrap_or_default());
+        span.answered(status.as_u16());
+        desk.metrics.answered(route, method, status.as_u16(), took);
+        asked.tell(status, took, &account);
         response
     }
 
     async fn respond(
         &self,
-        request: Request<Body>,
-        refused: Option<Verdict>,
+        arrival: Arrival<'_>,
+        route: Route,
         request_id: &RequestId,
-    ) -> Response {
-        let refused = refused.or_else(|| frames::vet(&request).err());
-        let mut response = match refused {
-            Some(verdict) => Problem::from(verdict).into_response(),
-            None => self.route(request).await,
-        };
-        if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-            response = problem.dress(request_id);
-        }
-        response
-            .headers_mut()
-            .insert(X_REQUEST_ID, request_id.to_value());
-        response
+    ) -> Answered {
+        let answered = caught(self.route(arrival, route)).await;
+        let mut answered = answered.unwrap_or_else(|problem| problem.dress(request_id));
+        let headers = answered.response.headers_mut();
+        headers.insert(X_REQUEST_ID, request_id.to_value());
+        answered
     }
 
-    async fn route(&self, request: Request<Body>) -> Response {
-        let routed: Result<_, Infallible> = self.routes.clone().call(request).await;
-        match routed {
-            Ok(response) => response.map(Body::new),
+    async fn route(&self, arrival: Arrival<'_>, route: Route) -> Result<Answered, Problem> {
+        let Arrival {
+            request,
+            origin,
+            refused,
+        } = arrival;
+        if let Some(verdict) = refused.or_else(|| frames::vet(&request).err()) {
+            return Err(verdict.into());
+        }
+        match (&self.desk, route) {
+            (Some(desk), Route::ByCode) => meetings::by_code(desk, &request, origin).await,
+            (Some(desk), Route::ById) => meetings::by_id(desk, &request, origin).await,
+            _ => self.find(request).await,
+        }
+    }
+
+    /// Whatever else there is by that name.
+    async fn find(&self, request: Request<()>) -> Result<Answered, Problem> {
+        let request = request.map(|()| Body::empty());
+        let Ok::<_, Infallible>(mut response) = self.routes.clone().call(request).await;
+        match response.extensions_mut().remove::<Problem>() {
+            Some(problem) => Err(problem),
+            None => Ok(Answered {
+                response: response.map(Content::Right),
+                account: Account::default(),
+            }),
         }
     }
 }
 
-/// The span of a request. Continues the trace that its caller began, if it did.
-fn traced(request: &Request<Body>, route: Route) -> Span {
-    let field = |name: &str| request.headers().get(name)?.to_str().ok();
-    let method = match counted(request.method()) {
+/// What comes of answering. The panic itself was reported by the hook; its message is nobody's
+/// business.
+async fn caught<T>(answering: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    let mut answering = pin!(answering);
+    let answered = std::future::poll_fn(|context| {
+        // After a panic it is not gone on with, and what it shared is behind locks that take that.
+        let polling = AssertUnwindSafe(|| answering.as_mut().poll(context));
+        catch_unwind(polling).unwrap_or_else(|_| Poll::Ready(Err(Problem::internal())))
+    });
+    answered.await
+}
+
+/// The span of a caller that a request is part of, if it says so.
+fn parent(headers: &HeaderMap) -> Option<Parent> {
+    let field = |name: &str| headers.get(name)?.to_str().ok();
+    Parent::read(field("traceparent")?, field("tracestate"))
+}
+
+/// A method, as OpenTelemetry has it.
+fn traced(method: metrics::Method) -> &'static str {
+    match method {
         metrics::Method::Other => "_OTHER",
-        method @ (metrics::Method::Get | metrics::Method::Head) => method.as_str(),
-    };
-    let parent = Parent {
-        traceparent: field("traceparent"),
-        tracestate: field("tracestate"),
-    };
-    telemetry::request(method, route.as_str(), parent)
+        metrics::Method::Get | metrics::Method::Head => method.as_str(),
+    }
 }
 
 fn counted(method: &Method) -> metrics::Method {
@@ -147,9 +184,4 @@ fn counted(method: &Method) -> metrics::Method {
         Method::HEAD => metrics::Method::Head,
         _ => metrics::Method::Other,
     }
-}
-
-/// The panic itself was reported by the hook; its message is nobody's business.
-fn internal(_: Panic) -> Response {
-    Problem::internal().into_response()
 }

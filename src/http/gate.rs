@@ -86,6 +86,16 @@ enum Protocol {
     HeadsToCome,
 }
 
+/// What came of reading.
+enum Received {
+    /// Nothing will come any more.
+    End,
+    /// One head, which the server has.
+    Head,
+    /// Something in the inbox.
+    Other,
+}
+
 /// The end of a connection whose caller was told that it is one.
 struct Linger {
     deadline: Pin<Box<Sleep>>,
@@ -170,6 +180,39 @@ impl<S: AsyncRead + Unpin> Gate<S> {
                 self.vetted = self.inbox.len();
             }
         }
+        self.let_in();
+    }
+
+    /// Reads straight into the server's hands, and leaves it there if it is just one head that may be
+    /// let in, as it is nearly always. Whatever else it is goes to the inbox.
+    fn poll_receive_head(
+        &mut self,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<Received>> {
+        let before = into.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, into))?;
+        let news = into.filled().get(before..).unwrap_or_default();
+        if news.is_empty() {
+            return Poll::Ready(Ok(Received::End));
+        }
+        if HeadReader::default().inspect(news) == Ok(Some(news.len())) {
+            self.let_in();
+            return Poll::Ready(Ok(Received::Head));
+        }
+        self.inbox.extend_from_slice(news);
+        into.set_filled(before);
+        Poll::Ready(Ok(Received::Other))
+    }
+
+    /// Whether the next that comes should be a head of HTTP/1.1, and may be let in.
+    fn awaits_head(&self) -> bool {
+        let speaks_heads = matches!(self.protocol, Protocol::Heads | Protocol::HeadsToCome);
+        speaks_heads && self.inbox.is_empty() && !self.connection.is_busy()
+    }
+
+    /// Notes that a head is let in.
+    fn let_in(&mut self) {
         self.protocol = Protocol::Heads;
         self.watch.begin_anew();
         self.connection.begin();
@@ -187,13 +230,22 @@ impl<S: AsyncRead + Unpin> Gate<S> {
         }
     }
 
-    /// Reads on. `Ok(0)` is the end. More than a head and a half is not taken in.
-    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    /// Reads on, into the inbox. More than a head and a half is not taken in.
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Received>> {
         if self.inbox.len() > head::HEAD_BYTES_MAX {
             return Poll::Pending;
         }
         self.inbox.reserve(READ_BYTES);
-        poll_read_buf(Pin::new(&mut self.stream), context, &mut self.inbox)
+        let length = ready!(poll_read_buf(
+            Pin::new(&mut self.stream),
+            context,
+            &mut self.inbox
+        ))?;
+        Poll::Ready(Ok(if length == 0 {
+            Received::End
+        } else {
+            Received::Other
+        }))
     }
 
     /// Ready when the caller has been waited for too long.
@@ -261,9 +313,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
                 // Nothing more is taken from this caller: the refusal ends the connection.
                 return Poll::Pending;
             }
-            match self.poll_receive(context)? {
-                Poll::Ready(0) => return Poll::Ready(Ok(())),
-                Poll::Ready(_) => {}
+            let received = if self.awaits_head() {
+                self.poll_receive_head(context, into)?
+            } else {
+                self.poll_receive(context)?
+            };
+            match received {
+                Poll::Ready(Received::End | Received::Head) => return Poll::Ready(Ok(())),
+                Poll::Ready(Received::Other) => {}
                 // To the server, a caller who is waited for no longer has hung up.
                 Poll::Pending => return self.poll_overdue(context).map(Ok),
             }

@@ -6,8 +6,6 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::OnceLock;
 use std::task::Context;
 use std::task::Poll;
 use std::task::ready;
@@ -20,13 +18,13 @@ use tokio_rustls::Accept;
 use tokio_rustls::server::TlsStream;
 
 use super::access::Certificate;
+use super::access::Origin;
 use super::access::Peer;
 use crate::tls;
 
 /// What a connection goes over, and what is known of the other end.
 pub(super) struct Line {
-    peer: Peer,
-    certificate: Arc<OnceLock<Certificate>>,
+    origin: Origin,
     stage: Stage,
 }
 
@@ -44,8 +42,7 @@ impl Line {
         // Without it, answers are only later. Whoever has hung up by now is noticed in time.
         let _ = stream.set_nodelay(true);
         Self {
-            peer: Peer::at(stream.peer_addr().ok()),
-            certificate: Arc::default(),
+            origin: Origin::at(Peer::at(stream.peer_addr().ok())),
             stage: match tls {
                 None => Stage::Plain(stream),
                 Some(tls) => Stage::Handshake(Box::new(tls.accept(stream))),
@@ -53,14 +50,10 @@ impl Line {
         }
     }
 
-    /// Where the other end is.
-    pub(super) fn peer(&self) -> Peer {
-        self.peer
-    }
-
-    /// What the other end shows. It is there before the first byte is read, if it is ever.
-    pub(super) fn certificate(&self) -> Arc<OnceLock<Certificate>> {
-        Arc::clone(&self.certificate)
+    /// What is known of the other end. What it shows is there before the first byte is read, if it is
+    /// ever.
+    pub(super) fn origin(&self) -> Origin {
+        self.origin.clone()
     }
 
     /// Goes on with the handshake, if that is what there is to do.
@@ -72,7 +65,7 @@ impl Line {
             Ok(stream) => {
                 let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
                 if let Some(own) = shown.first() {
-                    self.certificate.get_or_init(|| Certificate::of(own));
+                    self.origin.note(|| Certificate::of(own));
                 }
                 self.stage = Stage::Tls(Box::new(stream));
                 Poll::Ready(Ok(()))

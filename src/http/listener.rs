@@ -18,10 +18,8 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use axum::body::Body;
 use http::HeaderValue;
 use http::Request;
 use http::Response;
@@ -38,9 +36,10 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::access::Certificate;
-use super::access::Peer;
+use super::access::Origin;
+use super::answered::Content;
 use super::connection::Connection;
+use super::front::Arrival;
 use super::front::Front;
 use super::gate::Gate;
 use super::head::HEAD_BYTES_MAX;
@@ -192,8 +191,7 @@ impl Hall {
         let guest = Arc::new(Guest {
             front: Arc::clone(&self.front),
             connection: Arc::clone(&connection),
-            peer: line.peer(),
-            certificate: line.certificate(),
+            origin: line.origin(),
             stop: self.stop.clone(),
             http2: self.door.http2,
         });
@@ -228,9 +226,7 @@ impl Hall {
 struct Guest {
     front: Arc<Front>,
     connection: Arc<Connection>,
-    peer: Peer,
-    /// There once hands were shaken, if the caller shows one.
-    certificate: Arc<OnceLock<Certificate>>,
+    origin: Origin,
     stop: CancellationToken,
     http2: bool,
 }
@@ -275,17 +271,16 @@ impl Guest {
         self.connection.speaks_http2().await;
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Content>, Infallible> {
         let connection = &*self.connection;
         let is_http2 = request.version() == Version::HTTP_2;
-        // No request here has a body.
-        let mut request = request.map(|_| Body::empty());
-        let extensions = request.extensions_mut();
-        extensions.insert(self.peer);
-        if let Some(certificate) = self.certificate.get() {
-            extensions.insert(certificate.clone());
-        }
-        let mut response = self.front.answer(request, connection.verdict()).await;
+        let arrival = Arrival {
+            // No request here has a body.
+            request: request.map(|_| ()),
+            origin: &self.origin,
+            refused: connection.verdict(),
+        };
+        let mut response = self.front.answer(arrival).await;
         if connection.is_ending() && !is_http2 {
             response.headers_mut().insert(header::CONNECTION, CLOSE);
         }

@@ -1,28 +1,31 @@
 //! The callers' routes: `/meetings/{meeting_id}` and `/meetings/by-code/{meeting_code}`.
+//!
+//! A request is judged by its key first, then by its method, its name and its query.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::Path;
-use axum::extract::State;
-use axum::extract::rejection::PathRejection;
-use axum::response::Response;
-use axum::routing::any;
 use http::HeaderMap;
 use http::HeaderValue;
+use http::Request;
+use http::Response;
 use http::StatusCode;
 use http::header;
+use percent_encoding::percent_decode_str;
 
 use super::Desk;
 use super::access::Caller;
+use super::access::Origin;
 use super::account::Account;
+use super::answered;
+use super::answered::Answered;
+use super::answered::Content;
 use super::caching;
 use super::directives;
 use super::encoding;
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::reading::Reading;
+use super::reading;
 use super::validation;
 use crate::meeting::InvalidMeetingCode;
 use crate::meeting::InvalidMeetingId;
@@ -42,15 +45,6 @@ use crate::wecom::Question;
 /// What a caller is told who takes another.
 pub(super) const ROUTES: &str =
     "the routes are /meetings/{meeting_id} and /meetings/by-code/{meeting_code}; /docs shows them";
-
-/// The routes. Which method is taken is judged after the caller: hence `any`.
-pub(super) fn routes(desk: Desk) -> Router {
-    Router::new()
-        .route("/meetings/{meeting_id}", any(by_id))
-        .route("/meetings/by-code/{meeting_code}", any(by_code))
-        .fallback(async || Problem::no_such_route(ROUTES))
-        .with_state(desk)
-}
 
 /// `GET /meetings/{meeting_id}`
 #[utoipa::path(
@@ -72,14 +66,14 @@ pub(super) fn routes(desk: Desk) -> Router {
     tag = "meetings",
 )]
 pub(super) async fn by_id(
-    caller: Caller,
-    request: Reading,
-    State(desk): State<Desk>,
-    id: Result<Path<String>, PathRejection>,
-) -> Result<Response, Problem> {
-    let id = id.map_err(|_| InvalidMeetingId);
-    let id = id.and_then(|Path(id)| id.parse()).map(Selector::Id);
-    desk.answer(&caller, id.map_err(Problem::from), &request)
+    desk: &Desk,
+    request: &Request<()>,
+    origin: &Origin,
+) -> Result<Answered, Problem> {
+    let caller = desk.admit(request, origin)?;
+    let id = name(request).ok_or(InvalidMeetingId);
+    let id = id.and_then(|id| id.parse()).map(Selector::Id);
+    desk.answer(&caller, id.map_err(Problem::from), request)
         .await
 }
 
@@ -105,26 +99,40 @@ pub(super) async fn by_id(
     tag = "meetings",
 )]
 pub(super) async fn by_code(
-    caller: Caller,
-    request: Reading,
-    State(desk): State<Desk>,
-    code: Result<Path<String>, PathRejection>,
-) -> Result<Response, Problem> {
-    let code = code.map_err(|_| InvalidMeetingCode);
-    let code = code.and_then(|Path(code)| code.parse()).map(Selector::Code);
-    desk.answer(&caller, code.map_err(Problem::from), &request)
+    desk: &Desk,
+    request: &Request<()>,
+    origin: &Origin,
+) -> Result<Answered, Problem> {
+    let caller = desk.admit(request, origin)?;
+    let code = name(request).ok_or(InvalidMeetingCode);
+    let code = code.and_then(|code| code.parse()).map(Selector::Code);
+    desk.answer(&caller, code.map_err(Problem::from), request)
         .await
 }
 
+/// What stands at the end of the path; `None` if it is no text.
+fn name(request: &Request<()>) -> Option<Cow<'_, str>> {
+    let (_, name) = request.uri().path().rsplit_once('/')?;
+    percent_decode_str(name).decode_utf8().ok()
+}
+
 impl Desk {
+    /// Who asks.
+    fn admit(&self, request: &Request<()>, origin: &Origin) -> Result<Caller, Problem> {
+        self.access.load().admit(request.headers(), origin)
+    }
+
     /// The meeting of that name, if it is a name; or a problem that knows whose it is.
     async fn answer(
         &self,
         caller: &Caller,
         name: Result<Selector, Problem>,
-        request: &Reading,
-    ) -> Result<Response, Problem> {
-        let shown = async { self.show(caller, name?, request).await };
+        request: &Request<()>,
+    ) -> Result<Answered, Problem> {
+        let shown = async {
+            reading::check(request.method())?;
+            self.show(caller, name?, request).await
+        };
         shown.await.map_err(|problem| problem.to(caller))
     }
 
@@ -132,9 +140,9 @@ impl Desk {
         &self,
         caller: &Caller,
         selector: Selector,
-        request: &Reading,
-    ) -> Result<Response, Problem> {
-        let query = request.query.as_deref().unwrap_or_default();
+        request: &Request<()>,
+    ) -> Result<Answered, Problem> {
+        let query = request.uri().query().unwrap_or_default();
         let Parameters {
             app,
             sub_meeting_id,
@@ -146,7 +154,7 @@ impl Desk {
             selector,
             occurrence: sub_meeting_id,
         };
-        let wish = directives::wish(&request.headers);
+        let wish = directives::wish(request.headers());
         let found = self.meetings.lookup(&question, wish).await;
         let found =
             found.map_err(|refusal| Problem::of(refusal, self.clock.now()).after(Lookup::Error))?;
@@ -160,7 +168,7 @@ impl Desk {
             views: &views,
             names_app,
         };
-        self.dress(caller, told, &request.headers).await
+        self.dress(caller, told, request.headers()).await
     }
 
     /// Word that there is no meeting to show, and how long that is good for.
@@ -178,7 +186,7 @@ impl Desk {
         caller: &Caller,
         told: Told<'_>,
         request: &HeaderMap,
-    ) -> Result<Response, Problem> {
+    ) -> Result<Answered, Problem> {
         let Told { found, views, .. } = told;
         let mut form = Form {
             reveal: caller.reveal(),
@@ -202,15 +210,17 @@ impl Desk {
             headers.insert(header::CONTENT_LOCATION, location);
         }
         headers.insert(header::ETAG, caching::text(etag));
-        let mut response = Response::new(Body::empty());
+        let mut response = Response::new(answered::empty());
         if is_known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         } else {
             *response.body_mut() = content(text, form.encoding, &mut headers);
         }
         *response.headers_mut() = headers;
-        response.extensions_mut().insert(Account::of(caller, found));
-        Ok(response)
+        Ok(Answered {
+            response,
+            account: Account::of(caller, found),
+        })
     }
 
     /// Has that form of a view made, if nobody asked for it before.
@@ -226,7 +236,7 @@ impl Desk {
 }
 
 /// A text as the body of an answer, and what the header fields tell of it.
-fn content(text: &Text, encoding: Encoding, headers: &mut HeaderMap) -> Body {
+fn content(text: &Text, encoding: Encoding, headers: &mut HeaderMap) -> Content {
     let (encoding, bytes) = text.encoded(encoding);
     headers.insert(
         header::CONTENT_TYPE,
@@ -235,7 +245,7 @@ fn content(text: &Text, encoding: Encoding, headers: &mut HeaderMap) -> Body {
     if let Some(coding) = encoding::coding(encoding) {
         headers.insert(header::CONTENT_ENCODING, coding);
     }
-    Body::from(bytes.clone())
+    Content::Left(bytes.clone().into())
 }
 
 /// What a caller is told about.

@@ -14,6 +14,7 @@
 mod access;
 mod account;
 mod admin;
+mod answered;
 mod caching;
 mod connection;
 mod directives;
@@ -49,6 +50,7 @@ use self::listener::Hall;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::service::Meetings;
+use crate::telemetry::Tracer;
 
 pub use self::access::Access;
 pub use self::access::Algorithm;
@@ -80,6 +82,8 @@ pub struct Desk {
     pub clock: Clock,
     /// Where what happens is counted.
     pub metrics: Metrics,
+    /// Where it is traced.
+    pub tracer: Tracer,
 }
 
 /// Serves callers, until `stop`; then finishes what is under way.
@@ -90,9 +94,7 @@ pub async fn serve_callers(
     stop: CancellationToken,
 ) {
     let clock = desk.clock.clone();
-    let metrics = desk.metrics.clone();
-    let routes = meetings::routes(desk).merge(docs::routes());
-    let front = Front::counting(routes, metrics);
+    let front = Front::of_callers(desk, docs::routes());
     let hall = Hall::new(front, limits.callers, clock, stop);
     listener.serve(hall).await;
 }
@@ -105,7 +107,7 @@ pub async fn serve_operators(
     stop: CancellationToken,
 ) {
     let clock = office.clock.clone();
-    let front = Front::new(admin::routes(office));
+    let front = Front::of_operators(admin::routes(office));
     let hall = Hall::new(front, limits.operators, clock, stop);
     listener.serve(hall).await;
 }

@@ -5,6 +5,7 @@
 use std::pin::Pin;
 use std::task::Context;
 use std::task::Poll;
+use std::task::ready;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -121,10 +122,18 @@ impl Watch {
         let Some(deadline) = self.deadline(on, Instant::now()) else {
             return Poll::Pending;
         };
-        if self.alarm.deadline() != deadline {
+        if deadline < self.alarm.deadline() {
             self.alarm.as_mut().reset(deadline);
         }
-        self.alarm.as_mut().poll(context)
+        loop {
+            ready!(self.alarm.as_mut().poll(context));
+            if deadline <= self.alarm.deadline() {
+                return Poll::Ready(());
+            }
+            // The deadline moves on with every request, and the alarm only when it goes off: to set
+            // it each time would cost more than all the rest of waiting.
+            self.alarm.as_mut().reset(deadline);
+        }
     }
 
     fn deadline(&mut self, on: Waiting, now: Instant) -> Option<Instant> {

@@ -25,6 +25,8 @@ use utoipa::openapi::schema::Schema;
 
 use super::access::Caller;
 use super::account::Account;
+use super::answered::Answered;
+use super::answered::Content;
 use super::caching;
 use super::caching::CACHE_STATUS;
 use super::request_id::RequestId;
@@ -300,7 +302,7 @@ impl Problem {
     }
 
     /// The whole answer, once the request it answers has its id.
-    pub(super) fn dress(self, request_id: &RequestId) -> Response {
+    pub(super) fn dress(self, request_id: &RequestId) -> Answered {
         let Self {
             kind,
             detail,
@@ -311,7 +313,7 @@ impl Problem {
         let document = kind.document(&detail, request_id.as_str(), wecom_errcode);
         // Texts and numbers always serialise.
         let body = serde_json::to_vec(&document).unwrap_or_default();
-        let mut response = Response::new(Body::from(body));
+        let mut response = http::Response::new(Content::Left(body.into()));
         *response.status_mut() = kind.status();
         for (name, value) in headers {
             response.headers_mut().insert(name, value);
@@ -320,11 +322,13 @@ impl Problem {
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, problem_json);
-        response.extensions_mut().insert(Account {
-            errcode: wecom_errcode,
-            ..*account
-        });
-        response
+        Answered {
+            response,
+            account: Account {
+                errcode: wecom_errcode,
+                ..*account
+            },
+        }
     }
 }
 

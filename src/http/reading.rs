@@ -1,4 +1,4 @@
-//! A request that only reads, which is all that callers send.
+//! Requests that only read, which is all that callers send.
 
 use axum::extract::FromRequestParts;
 use http::HeaderMap;
@@ -7,9 +7,16 @@ use http::request::Parts;
 
 use super::problem::Problem;
 
-/// What a request says besides its path. HEAD is answered as GET is; the server leaves the body out.
+/// Whether a method only reads. HEAD is answered as GET is; the server leaves the body out.
+pub(super) fn check(method: &Method) -> Result<(), Problem> {
+    match *method {
+        Method::GET | Method::HEAD => Ok(()),
+        _ => Err(Problem::method_not_allowed("GET, HEAD")),
+    }
+}
+
+/// A request that only reads.
 pub(super) struct Reading {
-    pub(super) query: Option<String>,
     pub(super) headers: HeaderMap,
 }
 
@@ -17,12 +24,9 @@ impl<S: Sync> FromRequestParts<S> for Reading {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        match parts.method {
-            Method::GET | Method::HEAD => Ok(Self {
-                query: parts.uri.query().map(str::to_owned),
-                headers: std::mem::take(&mut parts.headers),
-            }),
-            _ => Err(Problem::method_not_allowed("GET, HEAD")),
-        }
+        check(&parts.method)?;
+        Ok(Self {
+            headers: std::mem::take(&mut parts.headers),
+        })
     }
 }

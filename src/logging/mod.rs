@@ -1,8 +1,9 @@
 //! What is written to the log, and how: `[log]`.
 //!
 //! Lines go to standard error, by way of a thread of their own (`paper`): nobody waits for whoever
-//! reads them. For machines they are written as `json`. What other people's crates say is capped, whatever level is set: at `trace` some of them print what goes over the wire,
-//! and WeCom has us put tokens into URLs. Spans are for traces, which somebody else makes of them.
+//! reads them. For machines they are written as `json`. What other people's crates say is capped,
+//! whatever level is set: at `trace` some of them print what goes over the wire, and WeCom has us put
+//! tokens into URLs. Their spans are left out altogether.
 
 mod json;
 mod paper;
@@ -21,7 +22,6 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Filter;
-use tracing_subscriber::layer::Layered;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload::Handle;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -82,12 +82,6 @@ impl Settings {
     }
 }
 
-/// What lines are written of, and, where somebody wants them, traces made.
-type Ground = Layered<Option<Traces>, Registry>;
-
-/// Makes traces of spans.
-type Traces = Box<dyn Layer<Registry> + Send + Sync>;
-
 /// A log that has begun. What waits to be written is written when it is dropped, within a second or
 /// so.
 pub struct Log {
@@ -106,7 +100,7 @@ impl Log {
 /// Turns the level while lines are being written. Clones turn the same.
 #[derive(Clone)]
 pub struct Switch {
-    level: Handle<EnvFilter, Ground>,
+    level: Handle<EnvFilter, Registry>,
     paper: Paper,
 }
 
@@ -127,9 +121,8 @@ fn filter(settings: &Settings) -> EnvFilter {
     EnvFilter::try_new(&settings.level).unwrap_or_default()
 }
 
-/// Begins to log, and to make traces where there is somebody to do it, for the whole process. A second
-/// call changes nothing.
-pub fn begin(settings: &Settings, traces: Option<Traces>) -> Log {
+/// Begins to log, for the whole process. A second call changes nothing.
+pub fn begin(settings: &Settings) -> Log {
     let format = settings.format.unwrap_or_else(|| {
         if std::io::stderr().is_terminal() {
             Format::Text
@@ -143,7 +136,6 @@ pub fn begin(settings: &Settings, traces: Option<Traces>) -> Log {
     let (asked_for, level) = tracing_subscriber::reload::Layer::new(filter(settings));
     // Fails if somebody else logs already, as one test of many does.
     let _ = tracing_subscriber::registry()
-        .with(traces)
         .with(lines.with_filter(told(asked_for)))
         .try_init();
     std::panic::set_hook(Box::new(report_panic));
@@ -154,7 +146,7 @@ pub fn begin(settings: &Settings, traces: Option<Traces>) -> Log {
 }
 
 /// What writes the lines.
-fn lines<W>(format: Format, in_colour: bool, writer: W) -> Box<dyn Layer<Ground> + Send + Sync>
+fn lines<W>(format: Format, in_colour: bool, writer: W) -> Box<dyn Layer<Registry> + Send + Sync>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -166,7 +158,7 @@ where
 }
 
 /// What lines are written of: what is asked for, and of other people's crates no more than warnings.
-fn told(asked_for: impl Filter<Ground>) -> impl Filter<Ground> {
+fn told(asked_for: impl Filter<Registry>) -> impl Filter<Registry> {
     let cap = Targets::new()
         .with_default(LevelFilter::WARN)
         .with_target(OURS, LevelFilter::TRACE);
@@ -216,9 +208,7 @@ mod tests {
         let writer = paper.clone();
         let lines = lines(Format::Json, false, move || writer.clone());
         let filter = EnvFilter::new(level);
-        let subscriber = tracing_subscriber::registry()
-            .with(None::<Traces>)
-            .with(lines.with_filter(told(filter)));
+        let subscriber = tracing_subscriber::registry().with(lines.with_filter(told(filter)));
         tracing::subscriber::with_default(subscriber, happens);
         let bytes = paper.0.lock().expect("not poisoned").clone();
         String::from_utf8(bytes).expect("text")

@@ -103,7 +103,7 @@ impl Paper {
         let mut taken = Vec::new();
         while self.take(&mut taken) {
             if out.write_all(&taken).and_then(|()| out.flush()).is_err() {
-                let lines = taken.iter().filter(|&&byte| byte == b'\n').count();
+                let lines = taken.split_inclusive(|&byte| byte == b'\n').count();
                 self.lose(u64::try_from(lines).unwrap_or(u64::MAX));
             }
             taken.clear();

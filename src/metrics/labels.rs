@@ -136,7 +136,7 @@ impl Route {
         };
         match rest.strip_prefix("by-code/") {
             Some(code) if is_one(code) => Self::ByCode,
-            None if is_one(rest) && rest != "by-code" => Self::ById,
+            None if is_one(rest) => Self::ById,
             Some(_) | None => Self::None,
         }
     }
@@ -243,7 +243,7 @@ mod tests {
         for (path, route) in [
             ("/meetings/m1", Route::ById),
             ("/meetings/%2F", Route::ById),
-            ("/meetings/by-code", Route::None),
+            ("/meetings/by-code", Route::ById),
             ("/meetings/by-code/", Route::None),
             ("/meetings/by-code/446-153-273", Route::ByCode),
             ("/meetings/by-code/1/2", Route::None),

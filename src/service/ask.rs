@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tracing::Instrument;
-
 use super::Finding;
 use super::Inner;
 use super::Meetings;
@@ -40,12 +38,12 @@ impl Meetings {
             deadline: tokio::time::Instant::now() + load.patience * 49 / 50,
             patient: memory.fault.is_none(),
         };
+        let span = telemetry::flight();
         async move {
             let _spare = spare;
-            let reply = wecom.meeting(&question, effort).await?;
+            let reply = span.around(wecom.meeting(&question, effort)).await?;
             Ok(this.believe(&question, reply))
         }
-        .instrument(telemetry::flight())
     }
 
     /// Makes an answer of what WeCom said, to be believed for as long as it deserves.

@@ -24,7 +24,6 @@ use serde::Deserialize;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument;
 
 use self::plan::Plan;
 use self::plan::Terms;
@@ -154,7 +153,9 @@ impl Meetings {
         instruments: Instruments,
         tasks: TaskTracker,
     ) -> Self {
-        let Instruments { chance, metrics } = instruments;
+        let Instruments {
+            chance, metrics, ..
+        } = instruments;
         let Chance { clock, dice } = chance;
         let surroundings = Surroundings {
             clock: clock.clone(),
@@ -222,9 +223,9 @@ impl Meetings {
     /// with all who ask the same, and no longer than its patience.
     pub async fn lookup(&self, question: &Question, wish: Wish) -> Result<Found, Refusal> {
         let span = telemetry::lookup();
-        let found = self.find(question, wish).instrument(span.clone()).await;
+        let found = span.around(self.find(question, wish)).await;
         let result = found.as_ref().map_or(Lookup::Error, Found::lookup);
-        telemetry::looked_up(&span, result.as_str());
+        span.looked_up(result.as_str());
         self.0.metrics.looked_up(result);
         self.count_shed(&found);
         found

@@ -1,30 +1,30 @@
-//! Hands traces to their collector: the HTTP client that the exporter works with.
+//! Hands traces to their collector: OTLP over HTTP.
 
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use opentelemetry_http::HttpClient;
-use opentelemetry_http::HttpError;
-use opentelemetry_http::Request;
-use opentelemetry_http::Response;
+use http::header::CONTENT_TYPE;
 use thiserror::Error;
-use tokio::runtime::Handle;
+use url::Url;
 
+use super::SERVICE;
 use super::TelemetryError;
+use super::otlp;
 use crate::clock::Clock;
 use crate::repeat::Repeats;
 use crate::tls;
 
-/// The largest answer that is read; what a collector says is looked at by nobody.
+/// Where an OTLP receiver takes traces, below its address.
+const PATH: &str = "v1/traces";
+
+/// The largest answer that is read; what a collector says is looked at by nobody, but a connection is
+/// used again only when it was read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
-/// Hands traces to their collector. The exporter calls it from a thread of its own: the work is done
-/// in the runtime.
+/// Hands traces to their collector.
 #[derive(Debug)]
 pub(super) struct Courier {
     client: reqwest::Client,
-    runtime: Handle,
+    url: Url,
     clock: Clock,
     failures: Repeats<Failure>,
 }
@@ -32,6 +32,8 @@ pub(super) struct Courier {
 /// Why traces were not taken. Holds nothing of what was sent, nor where to.
 #[derive(Clone, Copy, Debug, Eq, Error, Hash, PartialEq)]
 enum Failure {
+    #[error("they came faster than the collector takes them")]
+    Crowded,
     #[error("the collector answers with the HTTP status {0}")]
     Status(u16),
     #[error("the collector did not answer in time")]
@@ -42,7 +44,7 @@ enum Failure {
 
 impl Courier {
     pub(super) fn new(
-        runtime: Handle,
+        endpoint: &Url,
         clock: Clock,
         patience: Duration,
     ) -> Result<Self, TelemetryError> {
@@ -55,12 +57,28 @@ impl Courier {
             .timeout(patience)
             .build()
             .map_err(|error| failed(&error.without_url()))?;
+        let mut url = endpoint.clone();
+        url.set_path(&format!("{}/{PATH}", endpoint.path().trim_end_matches('/')));
         Ok(Self {
             client,
-            runtime,
+            url,
             clock,
             failures: Repeats::default(),
         })
+    }
+
+    /// Hands over these spans. What cannot be handed over is lost, and that is told.
+    pub(super) async fn hand_over(&self, spans: &[u8]) {
+        if let Err(failure) = self.send(spans).await {
+            self.tell(failure);
+        }
+    }
+
+    /// Tells that so many spans were lost, if any were.
+    pub(super) fn tell_lost(&self, spans: u64) {
+        if spans > 0 {
+            self.tell(Failure::Crowded);
+        }
     }
 
     fn tell(&self, failure: Failure) {
@@ -68,55 +86,37 @@ impl Courier {
             tracing::warn!(times, "traces were lost: {failure}");
         }
     }
-}
 
-#[async_trait]
-impl HttpClient for Courier {
-    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let client = self.client.clone();
-        let sending = self
-            .runtime
-            .spawn(async move { send(client, request).await });
-        let sent = sending.await.unwrap_or(Err(Failure::Unreachable));
-        sent.map_err(|failure| {
-            self.tell(failure);
-            failure.into()
-        })
-    }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this goes to a collector of traces, not to WeCom"
-)]
-async fn send(
-    client: reqwest::Client,
-    request: Request<Bytes>,
-) -> Result<Response<Bytes>, Failure> {
-    let request = request.try_into().map_err(|_| Failure::Unreachable)?;
-    let response = client.execute(request).await.map_err(|error| {
-        if error.is_timeout() {
-            Failure::TimedOut
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this goes to a collector of traces, not to WeCom"
+    )]
+    async fn send(&self, spans: &[u8]) -> Result<(), Failure> {
+        let body = otlp::request(SERVICE, env!("CARGO_PKG_VERSION"), spans);
+        let request = self.client.post(self.url.clone());
+        let request = request.header(CONTENT_TYPE, "application/x-protobuf");
+        let response = request.body(body).send().await.map_err(|error| {
+            if error.is_timeout() {
+                Failure::TimedOut
+            } else {
+                Failure::Unreachable
+            }
+        })?;
+        let status = response.status();
+        read_to_its_end(response).await;
+        if status.is_success() {
+            Ok(())
         } else {
-            Failure::Unreachable
+            Err(Failure::Status(status.as_u16()))
         }
-    })?;
-    let status = response.status();
-    if !status.is_success() {
-        return Err(Failure::Status(status.as_u16()));
     }
-    Ok(Response::new(body(response).await))
 }
 
-/// The answer, as far as it is read. It may say which spans were refused; where it is too large or
-/// breaks off, it says nothing.
-async fn body(mut response: reqwest::Response) -> Bytes {
-    let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-            return Bytes::new();
-        }
-        body.extend_from_slice(&chunk);
+async fn read_to_its_end(mut response: reqwest::Response) {
+    let mut bytes = 0;
+    while let Ok(Some(chunk)) = response.chunk().await
+        && bytes < ANSWER_BYTES_MAX
+    {
+        bytes += chunk.len();
     }
-    body.into()
 }

@@ -1,69 +1,52 @@
 //! Traces: what happens on the way of a request, for whoever collects them: `[telemetry]`.
 //!
-//! Spans are made by `tracing` (their names and fields are in `spans`), sampled and batched by the
-//! SDK of OpenTelemetry, and handed to a collector as OTLP over HTTP by a client of ours
-//! (`courier`). Where no collector is named, no span is ever made. A trace that a caller began is
-//! continued; nothing of it goes to WeCom.
+//! ```text
+//! context   which trace a request belongs to (W3C Trace Context)
+//! spans     what is traced, and what is told of it
+//! otlp      how that is written
+//! outbox    where it waits
+//! courier   and how it comes to the collector
+//! ```
 //!
-//! No span holds a URL with a query, a name of a meeting, a key or a token.
+//! Where no collector is named, no span is ever made. A trace that a caller began is continued;
+//! nothing of it goes to WeCom. No span holds a URL with a query, a name of a meeting, a key or a
+//! token.
 
+mod context;
 mod courier;
+mod otlp;
+mod outbox;
 mod spans;
 
+use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
-use opentelemetry::trace::TracerProvider;
-use opentelemetry_otlp::Protocol;
-use opentelemetry_otlp::SpanExporter;
-use opentelemetry_otlp::WithExportConfig;
-use opentelemetry_otlp::WithHttpConfig;
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::BatchConfigBuilder;
-use opentelemetry_sdk::trace::BatchSpanProcessor;
-use opentelemetry_sdk::trace::Sampler;
-use opentelemetry_sdk::trace::SdkTracerProvider;
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::de::Error as _;
 use thiserror::Error;
-use tokio::runtime::Handle;
-use tracing_subscriber::Layer;
-use tracing_subscriber::Registry;
-use tracing_subscriber::filter::filter_fn;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use self::courier::Courier;
+use self::outbox::Outbox;
 use crate::clock::Clock;
 use crate::setting;
 
+pub use self::context::Parent;
+pub use self::context::TraceId;
 pub use self::spans::Asked;
-pub use self::spans::Parent;
-pub use self::spans::answered;
-pub use self::spans::asked;
+pub use self::spans::Span;
 pub use self::spans::flight;
-pub use self::spans::looked_up;
 pub use self::spans::lookup;
-pub use self::spans::question;
-pub use self::spans::request;
 pub use self::spans::server;
 pub use self::spans::status;
 pub use self::spans::token;
-pub use self::spans::trace_id;
 
 /// What we are called in traces.
 const SERVICE: &str = "wecom-meeting-proxy";
-
-/// Where an OTLP receiver takes traces, below its address.
-const PATH: &str = "v1/traces";
-
-/// Spans that wait to be handed over, at most; what comes beyond is lost.
-const WAITING_MAX: usize = 8 * 1024;
-
-/// Spans handed over at a time.
-const BATCH_MAX: usize = 512;
-
-/// How long a span waits for others to be handed over with.
-const BATCH_EVERY: Duration = Duration::from_secs(2);
 
 /// How long handing over may take, at most; and what waits at the end.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -95,75 +78,79 @@ impl Default for Settings {
 #[error("prepare to trace: {0}")]
 pub struct TelemetryError(String);
 
-/// Makes traces of spans.
-pub type Tracer = Box<dyn Layer<Registry> + Send + Sync>;
+/// Makes spans, where somebody collects them. Clones hand over to the same.
+#[derive(Clone, Debug, Default)]
+pub struct Tracer(Option<Arc<Making>>);
+
+/// What spans are made with.
+#[derive(Debug)]
+struct Making {
+    sampling_ratio: f64,
+    outbox: Arc<Outbox>,
+    clock: Clock,
+}
+
+impl Making {
+    /// Whether a trace that begins here is one of those that are collected.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "it does not matter which of two traces that are so near is the last"
+    )]
+    fn collects(&self, trace_id: TraceId) -> bool {
+        let drawn = trace_id.lot() as f64 / u64::MAX as f64;
+        drawn < self.sampling_ratio || self.sampling_ratio >= 1.0
+    }
+
+    /// A moment until now, in nanoseconds since 1970.
+    fn since(&self, began: Instant) -> (u64, u64) {
+        let took = self.clock.now().saturating_duration_since(began);
+        let ended_ns = u64::try_from(self.clock.wall().as_nanosecond()).unwrap_or_default();
+        let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        (ended_ns.saturating_sub(took_ns), ended_ns)
+    }
+}
 
 /// Hands over what was traced, until it is ended.
 #[derive(Debug)]
-pub struct Telemetry(SdkTracerProvider);
+pub struct Telemetry {
+    handing_over: JoinHandle<()>,
+    end: CancellationToken,
+}
 
 impl Telemetry {
-    /// Begins to trace, where a collector is named. Must be called within the runtime, which the
-    /// client works in.
+    /// Begins to trace, where a collector is named. Must be called within the runtime.
     pub fn begin(
         settings: &Settings,
         clock: &Clock,
     ) -> Result<Option<(Self, Tracer)>, TelemetryError> {
-        let Some(endpoint) = &settings.otlp_endpoint else {
+        let Settings {
+            otlp_endpoint: Some(endpoint),
+            sampling_ratio,
+        } = settings
+        else {
             return Ok(None);
         };
-        let courier = Courier::new(Handle::current(), clock.clone(), PATIENCE)
-            .map_err(|error| TelemetryError(error.to_string()))?;
-        let exporter = SpanExporter::builder()
-            .with_http()
-            .with_http_client(courier)
-            .with_protocol(Protocol::HttpBinary)
-            .with_endpoint(format!(
-                "{}/{PATH}",
-                endpoint.as_str().trim_end_matches('/')
-            ))
-            .with_timeout(PATIENCE)
-            .build()
-            .map_err(|error| TelemetryError(error.to_string()))?;
-        let batches = BatchConfigBuilder::default()
-            .with_max_queue_size(WAITING_MAX)
-            .with_max_export_batch_size(BATCH_MAX)
-            .with_scheduled_delay(BATCH_EVERY)
-            .build();
-        let processor = BatchSpanProcessor::builder(exporter)
-            .with_batch_config(batches)
-            .build();
-        let ours = Sampler::TraceIdRatioBased(settings.sampling_ratio);
-        let provider = SdkTracerProvider::builder()
-            .with_span_processor(processor)
-            .with_sampler(Sampler::ParentBased(Box::new(ours)))
-            .with_resource(resource())
-            .build();
-        let tracer = tracing_opentelemetry::layer()
-            .with_tracer(provider.tracer(SERVICE))
-            .with_location(false)
-            .with_threads(false)
-            .with_target(false)
-            .with_tracked_inactivity(false)
-            .with_filter(filter_fn(spans::is_ours));
-        Ok(Some((Self(provider), Box::new(tracer))))
+        let courier = Courier::new(endpoint, clock.clone(), PATIENCE)?;
+        let (outbox, end) = (Arc::new(Outbox::default()), CancellationToken::new());
+        let emptying = Arc::clone(&outbox).empty_into(courier, end.clone());
+        let telemetry = Self {
+            handing_over: tokio::spawn(emptying),
+            end,
+        };
+        let making = Making {
+            sampling_ratio: *sampling_ratio,
+            outbox,
+            clock: clock.clone(),
+        };
+        Ok(Some((telemetry, Tracer(Some(Arc::new(making))))))
     }
 
-    /// Hands over what waits, for a bounded time, and ends. Blocks.
-    pub fn end(self) {
+    /// Hands over what waits, for a bounded time, and ends.
+    pub async fn end(self) {
+        self.end.cancel();
         // What could not be handed over was told by the courier.
-        let _ = self.0.shutdown_with_timeout(PATIENCE);
+        let _ = tokio::time::timeout(PATIENCE, self.handing_over).await;
     }
-}
-
-fn resource() -> Resource {
-    Resource::builder_empty()
-        .with_service_name(SERVICE)
-        .with_attribute(opentelemetry::KeyValue::new(
-            "service.version",
-            env!("CARGO_PKG_VERSION"),
-        ))
-        .build()
 }
 
 fn endpoint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {

@@ -15,10 +15,10 @@ use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
 use tokio::time::Instant;
-use tracing::Instrument;
 
 use super::Absent;
 use super::Fault;
+use super::Instruments;
 use super::Line;
 use super::Question;
 use super::Reply;
@@ -43,7 +43,6 @@ use crate::meeting::MeetingId;
 use crate::meeting::Selector;
 use crate::meeting::view::Views;
 use crate::metrics::Api;
-use crate::metrics::Metrics;
 use crate::metrics::Outcome;
 use crate::telemetry;
 
@@ -68,7 +67,7 @@ pub(super) struct Asking<'a> {
     pub(super) transport: &'a Transport,
     pub(super) budget: &'a Budget,
     pub(super) dice: Dice,
-    pub(super) metrics: &'a Metrics,
+    pub(super) instruments: &'a Instruments,
 }
 
 /// What it takes to ask once. The turn is given back when it is dropped.
@@ -161,8 +160,8 @@ impl Asking<'_> {
             app: &self.question.app,
             resend_count,
         };
-        let measured = Measured::begin(self.metrics, kind);
-        let outcome = match self.post(&token).instrument(measured.span()).await {
+        let measured = Measured::begin(self.instruments, kind);
+        let outcome = match measured.ask(self.post(&token)).await {
             Ok(heard) => heard.taken(leave),
             Err(fault) => Try::Failed(fault),
         };
@@ -183,7 +182,7 @@ impl Asking<'_> {
     async fn ready(&self) -> Result<Ready, Fault> {
         let Line { keeper, corp, .. } = self.line;
         loop {
-            keeper.token().instrument(telemetry::token()).await?;
+            telemetry::token().around(keeper.token()).await?;
             let turn = corp.window.turn(self.effort.deadline).await;
             let turn = turn.ok_or(Fault::Crowded)?;
             if let Some(known) = keeper.known() {

@@ -1,14 +1,15 @@
 //! Measures what is asked of WeCom: each question once, whatever comes of it.
 
 use tokio::time::Instant;
-use tracing::Span;
 
 use super::AppName;
 use super::Fault;
+use super::Instruments;
 use crate::metrics::Api;
 use crate::metrics::Metrics;
 use crate::metrics::Outcome;
-use crate::telemetry;
+use crate::telemetry::Asked;
+use crate::telemetry::Span;
 
 /// Where WeCom is asked for a token (document 91039).
 pub(super) const GETTOKEN: &str = "/cgi-bin/gettoken";
@@ -37,7 +38,10 @@ pub(super) struct Kind<'a> {
 }
 
 impl<'a> Measured<'a> {
-    pub(super) fn begin(metrics: &'a Metrics, kind: Kind<'a>) -> Self {
+    pub(super) fn begin(instruments: &'a Instruments, kind: Kind<'a>) -> Self {
+        let Instruments {
+            metrics, tracer, ..
+        } = instruments;
         let Kind {
             api,
             app,
@@ -47,7 +51,7 @@ impl<'a> Measured<'a> {
             Api::GetInfo => ("POST", GET_INFO),
             Api::GetToken => ("GET", GETTOKEN),
         };
-        let span = telemetry::question(telemetry::Asked {
+        let span = tracer.question(Asked {
             method,
             path,
             app: app.as_str(),
@@ -64,9 +68,9 @@ impl<'a> Measured<'a> {
         }
     }
 
-    /// What is traced while it is under way.
-    pub(super) fn span(&self) -> Span {
-        self.span.clone()
+    /// Asks.
+    pub(super) async fn ask<T>(&self, asking: impl Future<Output = T>) -> T {
+        self.span.around(asking).await
     }
 
     /// Notes what came of it.
@@ -88,7 +92,7 @@ impl Drop for Measured<'_> {
             span,
         } = self;
         let is_answer = matches!(outcome, Outcome::Absent | Outcome::Ok);
-        telemetry::asked(span, (!is_answer).then(|| outcome.as_str()), *errcode);
+        span.asked((!is_answer).then(|| outcome.as_str()), *errcode);
         metrics.asked(*api, app.as_str(), *outcome, since.elapsed());
     }
 }

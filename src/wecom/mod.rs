@@ -63,6 +63,7 @@ use crate::metrics::AppGauges;
 use crate::metrics::Metrics;
 use crate::repeat::Repeats;
 use crate::setting::Flaw;
+use crate::telemetry::Tracer;
 
 pub use self::asking::Effort;
 pub use self::corp::Spare;
@@ -156,6 +157,8 @@ pub struct Instruments {
     pub chance: Chance,
     /// Where what happens is counted.
     pub metrics: Metrics,
+    /// Where it is traced.
+    pub tracer: Tracer,
 }
 
 /// One app's line to WeCom.
@@ -344,7 +347,7 @@ impl WeCom {
             transport,
             budget,
             dice: instruments.chance.dice,
-            metrics: &instruments.metrics,
+            instruments,
         };
         let answer = tokio::time::timeout_at(effort.deadline, asking.answer()).await;
         let answer = answer.unwrap_or(Err(Fault::TimedOut));

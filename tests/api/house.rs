@@ -24,6 +24,7 @@ use wecom_meeting_proxy::config;
 use wecom_meeting_proxy::config::Sources;
 use wecom_meeting_proxy::dice::Chance;
 use wecom_meeting_proxy::dice::Dice;
+use wecom_meeting_proxy::telemetry::Tracer;
 use wecom_simulator::DEFAULT_CORP_ID;
 use wecom_simulator::DEFAULT_SECRET;
 use wecom_simulator::Meeting;
@@ -152,7 +153,7 @@ impl House {
             clock: clock.clone(),
             dice: Dice::loaded(0.5),
         };
-        let app = App::open(checked, rereading, chance).expect("open doors");
+        let app = App::open(checked, rereading, chance, Tracer::default()).expect("open doors");
         let leave = CancellationToken::new();
         Self {
             wecom,

@@ -1,26 +1,18 @@
 //! What a caller is called by the certificate of its connection.
 
-use std::sync::Arc;
-
-use http::Extensions;
 use rustls::pki_types::CertificateDer;
 
 use crate::tls;
 use crate::tls::Name;
 
-/// The names in a certificate that was verified. An extension of each request that comes with it.
+/// The names in a certificate that was verified.
 #[derive(Clone, Debug, Default)]
-pub(in crate::http) struct Certificate(Arc<[Name]>);
+pub(in crate::http) struct Certificate(Box<[Name]>);
 
 impl Certificate {
     /// What this one calls its holder.
     pub(in crate::http) fn of(certificate: &CertificateDer<'_>) -> Self {
         Self(tls::names(certificate).into())
-    }
-
-    /// The one that a request comes with. One without names is as good as none.
-    pub(super) fn among(extensions: &Extensions) -> Self {
-        extensions.get().cloned().unwrap_or_default()
     }
 
     pub(super) fn names(&self) -> &[Name] {

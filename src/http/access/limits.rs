@@ -11,7 +11,6 @@ use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http::Extensions;
 use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
@@ -102,7 +101,7 @@ impl Allowance {
     }
 }
 
-/// Where a request comes from. An extension of it.
+/// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::http) struct Peer(IpAddr);
 
@@ -111,10 +110,6 @@ impl Peer {
     /// with all others of whom nothing is known.
     pub(in crate::http) fn at(address: Option<SocketAddr>) -> Self {
         Self(address.map_or(Ipv6Addr::UNSPECIFIED.into(), |address| address.ip()))
-    }
-
-    pub(super) fn of(extensions: &Extensions) -> Self {
-        extensions.get().copied().unwrap_or(Self::at(None))
     }
 
     /// What is taken for one: an address of IPv4, or a network of IPv6, which is what one has there.

@@ -16,19 +16,17 @@ mod certificate;
 mod jwt;
 mod keys;
 mod limits;
+mod origin;
 mod roster;
 mod settings;
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
 use http::HeaderMap;
-use http::request::Parts;
 
 use self::limits::Allowance;
 use self::limits::Failures;
 use self::roster::Rights;
-use super::Desk;
 use super::problem::Kind;
 use super::problem::Problem;
 use crate::clock::Clock;
@@ -42,6 +40,7 @@ pub use self::keys::KeyDigest;
 pub use self::keys::KeySettings;
 pub use self::keys::generate_key;
 pub(super) use self::limits::Peer;
+pub(super) use self::origin::Origin;
 pub use self::roster::Roster;
 pub use self::settings::Algorithm;
 pub use self::settings::CallerSettings;
@@ -126,18 +125,13 @@ impl Access {
         self
     }
 
-    /// The caller who sends a request with these header fields on a connection with this certificate.
-    /// Counts it towards their limit.
-    fn admit(
-        &self,
-        headers: &HeaderMap,
-        certificate: &Certificate,
-        peer: Peer,
-    ) -> Result<Caller, Problem> {
+    /// The caller who sends a request with these header fields from there. Counts it towards their
+    /// limit.
+    pub(super) fn admit(&self, headers: &HeaderMap, origin: &Origin) -> Result<Caller, Problem> {
         let now = self.clock.wall();
-        let number = self.roster.recognise(headers, certificate, now);
+        let number = self.roster.recognise(headers, origin.names(), now);
         let caller = number.and_then(|number| self.callers.get(number));
-        let caller = caller.ok_or_else(|| self.failures.refuse(peer))?;
+        let caller = caller.ok_or_else(|| self.failures.refuse(origin.peer()))?;
         if let Some(allowance) = &caller.allowance {
             allowance.spend()?;
         }
@@ -158,16 +152,6 @@ impl Access {
             ));
         }
         Ok(app.clone())
-    }
-}
-
-impl FromRequestParts<Desk> for Caller {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, Self::Rejection> {
-        let certificate = Certificate::among(&parts.extensions);
-        let peer = Peer::of(&parts.extensions);
-        desk.access.load().admit(&parts.headers, &certificate, peer)
     }
 }
 
@@ -214,13 +198,20 @@ mod tests {
         let mut headers = HeaderMap::new();
         let field = format!("Bearer {key}").parse().expect("a value");
         headers.insert(AUTHORIZATION, field);
-        status(access.admit(&headers, &Certificate::default(), Peer::at(None)))
+        status(access.admit(&headers, &from(Certificate::default())))
     }
 
     /// How a request goes that comes with a certificate of these names, and no key.
     fn ask_by(access: &Access, names: &[&str]) -> StatusCode {
         let certificate = Certificate::from(names);
-        status(access.admit(&HeaderMap::new(), &certificate, Peer::at(None)))
+        status(access.admit(&HeaderMap::new(), &from(certificate)))
+    }
+
+    /// Somewhere with that certificate.
+    fn from(certificate: Certificate) -> Origin {
+        let origin = Origin::at(Peer::at(None));
+        origin.note(|| certificate);
+        origin
     }
 
     fn status(admitted: Result<Caller, Problem>) -> StatusCode {
@@ -279,7 +270,7 @@ mod tests {
             (&[], None),
         ] {
             let certificate = Certificate::from(names);
-            let found = access.admit(&HeaderMap::new(), &certificate, Peer::at(None));
+            let found = access.admit(&HeaderMap::new(), &from(certificate));
             let name = found.ok().and_then(|caller| caller.name());
             assert_eq!(name.as_deref(), expected, "{names:?}");
         }
@@ -293,7 +284,7 @@ mod tests {
 
         let certificate = Certificate::from_names([same]);
 
-        let found = access.admit(&HeaderMap::new(), &certificate, Peer::at(None));
+        let found = access.admit(&HeaderMap::new(), &from(certificate));
         assert!(found.is_err(), "{found:?}");
     }
 
@@ -326,7 +317,7 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(AUTHORIZATION, field.parse().expect("a value"));
 
-            let found = access.admit(&headers, &certificate, Peer::at(None));
+            let found = access.admit(&headers, &from(certificate.clone()));
 
             let name = found.ok().and_then(|caller| caller.name());
             assert_eq!(name.as_deref(), expected, "{field:?}");
@@ -353,9 +344,8 @@ mod tests {
                 headers.append(AUTHORIZATION, value);
             }
 
-            let nothing = Certificate::default();
-            let refusal =
-                |headers| format!("{:?}", access.admit(headers, &nothing, Peer::at(None)).err());
+            let nowhere = from(Certificate::default());
+            let refusal = |headers| format!("{:?}", access.admit(headers, &nowhere).err());
 
             prop_assert_eq!(refusal(&headers), refusal(&HeaderMap::new()));
         }

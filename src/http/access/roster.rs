@@ -8,7 +8,6 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 
-use super::certificate::Certificate;
 use super::jwt::Verifier;
 use super::keys;
 use super::keys::Keys;
@@ -123,13 +122,13 @@ impl Roster {
         callers.iter()
     }
 
-    /// The number of the caller who sends a request with these header fields on a connection with
-    /// this certificate, if it is known. What it says with the request counts, even against it: a
+    /// The number of the caller who sends a request with these header fields on a connection whose
+    /// certificate has these names, if it is known. What it says with the request counts, even against it: a
     /// gateway with a certificate of its own passes on the keys of others.
     pub(super) fn recognise(
         &self,
         headers: &HeaderMap,
-        certificate: &Certificate,
+        names: &[Name],
         now: Timestamp,
     ) -> Option<usize> {
         match &self.policy {
@@ -137,7 +136,7 @@ impl Roster {
             Policy::Proven(proven) if headers.contains_key(AUTHORIZATION) => {
                 proven.bearer(keys::bearer(headers)?, now)
             }
-            Policy::Proven(proven) => proven.certified(certificate),
+            Policy::Proven(proven) => proven.certified(names),
         }
     }
 
@@ -169,9 +168,9 @@ impl Proven {
     }
 
     /// The number of the one caller whom all names of a certificate mean that mean any.
-    fn certified(&self, certificate: &Certificate) -> Option<usize> {
+    fn certified(&self, names: &[Name]) -> Option<usize> {
         let known = |name| self.certificates.get(name);
-        let mut numbers = certificate.names().iter().filter_map(known);
+        let mut numbers = names.iter().filter_map(known);
         let number = *numbers.next()?;
         numbers.all(|other| *other == number).then_some(number)
     }

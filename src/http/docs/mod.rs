@@ -24,6 +24,7 @@ use http::header;
 
 use super::caching;
 use super::encoding;
+use super::meetings::ROUTES;
 use super::openapi::openapi;
 use super::openapi::openapi_3_0;
 use super::problem::Problem;
@@ -73,13 +74,14 @@ const FILES: [(&str, &str, Source); 4] = [
     ),
 ];
 
-/// The routes.
+/// The routes, and what is told whoever takes none.
 pub(super) fn routes() -> Router {
     Router::new()
         .route("/openapi.json", any(show_openapi))
         .route("/openapi-3.0.json", any(show_openapi_3_0))
         .route("/docs", any(show_page))
         .route("/docs/{file}", any(show_file))
+        .fallback(async || Problem::no_such_route(ROUTES))
         .with_state(Arc::new(Shelf::new()))
 }
 

@@ -26,7 +26,6 @@ use std::time::Instant;
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
 use tokio::sync::watch;
-use tracing::Instrument;
 
 use self::state::State;
 use super::App;
@@ -240,15 +239,14 @@ impl Keeper {
             ("corpid", self.app.corp_id.as_str()),
             ("corpsecret", secret.expose_secret()),
         ];
-        let Instruments { metrics, .. } = &self.surroundings.instruments;
         let kind = Kind {
             api: Api::GetToken,
             app: &self.app.name,
             resend_count: 0,
         };
-        let measured = Measured::begin(metrics, kind);
+        let measured = Measured::begin(&self.surroundings.instruments, kind);
         let asking = self.surroundings.transport.get(GETTOKEN, &query);
-        let reply = asking.instrument(measured.span()).await;
+        let reply = measured.ask(asking).await;
         let granted = match reply {
             Ok(reply) => self.read(reply, leave).await,
             Err(fault) => Err(fault),
