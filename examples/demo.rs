@@ -79,12 +79,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .collect::<Vec<_>>()
             .join("\n")
     })?;
-    let log = logging::begin(&checked.config.log);
+    let chance = Chance::real();
+    let log = logging::begin(&checked.config.log, &chance.clock);
     let rereading = Rereading {
         sources,
         log: Some(log.switch()),
     };
-    let app = App::open(checked, rereading, Chance::real(), Tracer::default())?;
+    let app = App::open(checked, rereading, chance, Tracer::default())?;
 
     let text = TRY
         .replace("{wecom}", &wecom.base_url())

@@ -142,7 +142,7 @@ async fn serve(SettingsArgs { config }: SettingsArgs) -> ExitCode {
         }
     };
     // Dropped last: what waits to be written is written then.
-    let log = logging::begin(&checked.config.log);
+    let log = logging::begin(&checked.config.log, &chance.clock);
     let rereading = Rereading {
         sources,
         log: Some(log.switch()),

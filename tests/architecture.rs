@@ -20,7 +20,7 @@ mod floors {
         ("places", &[]),
         ("repeat", &[]),
         ("setting", &[]),
-        ("logging", &["setting"]),
+        ("logging", &["clock", "setting"]),
         ("pace", &["clock"]),
         ("tls", &["clock"]),
         ("telemetry", &["clock", "repeat", "setting", "tls"]),

@@ -7,6 +7,7 @@ use http::HeaderName;
 use http::HeaderValue;
 use http::header;
 
+use super::words::Words;
 use crate::service::Cause;
 use crate::service::Found;
 use crate::service::Grounds;
@@ -36,19 +37,23 @@ pub(super) fn headers(found: &Found, now: Instant) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(FIELDS);
     headers.insert(
         header::CACHE_CONTROL,
-        text(format!("private, max-age={max_age}")),
+        Words::new()
+            .text("private, max-age=")
+            .number(max_age)
+            .value(),
     );
     headers.insert(header::AGE, HeaderValue::from(answer.age(now).as_secs()));
     headers.insert(
         CACHE_STATUS,
-        text(status(*source, ttl, answer.value.meeting.is_err())),
+        status(*source, ttl, answer.value.meeting.is_err()),
     );
     headers
 }
 
 /// `Cache-Status` of a problem that was met by asking.
 pub(super) fn in_vain(cause: Cause) -> HeaderValue {
-    text(format!("{US}; fwd={}", forwarded(cause)))
+    let mut words = Words::new();
+    words.text(US).text("; fwd=").text(forwarded(cause)).value()
 }
 
 /// What is left of a lifetime, or how long it has been over, in seconds.
@@ -58,28 +63,41 @@ enum Ttl {
     Over(u64),
 }
 
-impl std::fmt::Display for Ttl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Ttl {
+    fn add_to(self, words: &mut Words) {
         match self {
-            Self::Left(seconds) | Self::Over(seconds @ 0) => write!(f, "ttl={seconds}"),
-            Self::Over(seconds) => write!(f, "ttl=-{seconds}"),
-        }
+            Self::Left(seconds) | Self::Over(seconds @ 0) => words.text("; ttl=").number(seconds),
+            Self::Over(seconds) => words.text("; ttl=-").number(seconds),
+        };
     }
 }
 
-fn status(source: Source, ttl: Ttl, is_negative: bool) -> String {
+fn status(source: Source, ttl: Ttl, is_negative: bool) -> HeaderValue {
+    let mut words = Words::new();
+    words.text(US);
     match source {
-        Source::Collapsed(cause) => format!("{US}; fwd={}; collapsed", forwarded(cause)),
+        Source::Collapsed(cause) => {
+            words
+                .text("; fwd=")
+                .text(forwarded(cause))
+                .text("; collapsed");
+        }
         Source::Fetched { cause, is_stored } => {
             let stored = if is_stored { "; stored" } else { "" };
-            format!("{US}; fwd={}{stored}; {ttl}", forwarded(cause))
+            words.text("; fwd=").text(forwarded(cause)).text(stored);
+            ttl.add_to(&mut words);
         }
-        Source::Remembered(grounds) => match detail(grounds, is_negative) {
-            Some(detail) => format!("{US}; hit; {ttl}; detail={detail}"),
-            None => format!("{US}; hit; {ttl}"),
-        },
-        Source::StaleIfError => format!("{US}; fwd=stale; detail=stale-if-error"),
+        Source::Remembered(grounds) => {
+            ttl.add_to(words.text("; hit"));
+            if let Some(detail) = detail(grounds, is_negative) {
+                words.text("; detail=").text(detail);
+            }
+        }
+        Source::StaleIfError => {
+            words.text("; fwd=stale; detail=stale-if-error");
+        }
     }
+    words.value()
 }
 
 fn detail(grounds: Grounds, is_negative: bool) -> Option<&'static str> {

@@ -10,6 +10,7 @@
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
+use std::pin::Pin;
 use std::pin::pin;
 use std::task::Poll;
 
@@ -41,7 +42,7 @@ use crate::telemetry::Parent;
 
 /// A request that has come in.
 pub(super) struct Arrival<'a> {
-    pub(super) request: Request<()>,
+    pub(super) request: &'a mut Request<()>,
     pub(super) origin: &'a Origin,
     /// Why it is not answered as it asks.
     pub(super) refused: Option<Verdict>,
@@ -76,7 +77,7 @@ impl Front {
 
     /// Answers a request; or says why its head was refused.
     pub(super) async fn answer(&self, arrival: Arrival<'_>) -> Response<Content> {
-        let request = &arrival.request;
+        let request = &*arrival.request;
         let request_id = RequestId::of(request.headers());
         let Some(desk) = &self.desk else {
             return self
@@ -100,7 +101,8 @@ impl Front {
             trace_id: span.trace_id().or(parent.map(|parent| parent.trace_id)),
             request_id,
         };
-        let responding = self.respond(arrival, route, &asked.request_id);
+        // Pinned where it is: it is large, and would else be moved to where it is gone on with.
+        let responding = pin!(self.respond(arrival, route, &asked.request_id));
         let Answered { response, account } = span.around(responding).await;
         let (status, took) = (response.status(), began.elapsed());
         span.answered(status.as_u16());
@@ -115,7 +117,7 @@ impl Front {
         route: Route,
         request_id: &RequestId,
     ) -> Answered {
-        let answered = caught(self.route(arrival, route)).await;
+        let answered = caught(pin!(self.route(arrival, route))).await;
         let mut answered = answered.unwrap_or_else(|problem| problem.dress(request_id));
         let headers = answered.response.headers_mut();
         headers.insert(X_REQUEST_ID, request_id.to_value());
@@ -128,13 +130,13 @@ impl Front {
             origin,
             refused,
         } = arrival;
-        if let Some(verdict) = refused.or_else(|| frames::vet(&request).err()) {
+        if let Some(verdict) = refused.or_else(|| frames::vet(request).err()) {
             return Err(verdict.into());
         }
         match (&self.desk, route) {
-            (Some(desk), Route::ByCode) => meetings::by_code(desk, &request, origin).await,
-            (Some(desk), Route::ById) => meetings::by_id(desk, &request, origin).await,
-            _ => self.find(request).await,
+            (Some(desk), Route::ByCode) => meetings::by_code(desk, request, origin).await,
+            (Some(desk), Route::ById) => meetings::by_id(desk, request, origin).await,
+            _ => self.find(std::mem::take(request)).await,
         }
     }
 
@@ -154,8 +156,9 @@ impl Front {
 
 /// What comes of answering. The panic itself was reported by the hook; its message is nobody's
 /// business.
-async fn caught<T>(answering: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
-    let mut answering = pin!(answering);
+async fn caught<T>(
+    mut answering: Pin<&mut impl Future<Output = Result<T, Problem>>>,
+) -> Result<T, Problem> {
     let answered = std::future::poll_fn(|context| {
         // After a panic it is not gone on with, and what it shared is behind locks that take that.
         let polling = AssertUnwindSafe(|| answering.as_mut().poll(context));

@@ -4,7 +4,10 @@
 //! us can read a request differently than we do (RFC 9112, section 11.2). As no request here has a
 //! body, a connection is nothing but one head after another.
 
+use std::mem::MaybeUninit;
+
 use http::Uri;
+use memchr::memchr;
 
 use super::problem::Problem;
 use super::request_id::RequestId;
@@ -74,12 +77,11 @@ impl HeadReader {
     /// Where the empty line ends, if it is there. Every line must end in CR LF: a bare LF ends a
     /// line for some and not for others.
     fn end_of_head(&mut self, received: &[u8]) -> Result<Option<usize>, Verdict> {
-        let unseen = received.get(self.seen..).unwrap_or_default();
-        for length in unseen
-            .split_inclusive(|&byte| byte == b'\n')
-            .map(<[u8]>::len)
-        {
-            self.seen += length;
+        let unseen = |from: usize| received.get(from..).unwrap_or_default();
+        while !unseen(self.seen).is_empty() {
+            let unseen = unseen(self.seen);
+            let line_end = memchr(b'\n', unseen);
+            self.seen += line_end.map_or(unseen.len(), |place| place + 1);
             let line = received.get(self.line_start..self.seen).unwrap_or_default();
             // Its length is judged first, however much of it came at a time.
             if self.line_start == 0 && line.len() > LINE_BYTES_MAX {
@@ -123,9 +125,9 @@ pub(super) fn stand_in(refused: &[u8]) -> Vec<u8> {
 }
 
 fn vet(head: &[u8]) -> Result<(), Verdict> {
-    let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
-    let mut request = httparse::Request::new(&mut fields);
-    match request.parse(head) {
+    let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(head, &mut fields) {
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Err(Verdict::Bad("the head is cut short")),
         Err(httparse::Error::TooManyHeaders) => return Err(Verdict::HeadTooLarge),
@@ -140,11 +142,20 @@ fn vet(head: &[u8]) -> Result<(), Verdict> {
         // is not known.
         return Err(Verdict::Bad("a target has no fragment"));
     }
-    match Uri::try_from(target) {
-        Ok(uri) => vet_uri(&uri)?,
-        Err(_) => return Err(Verdict::Bad("the target is no URI")),
+    if !is_plain_path(target) {
+        match Uri::try_from(target) {
+            Ok(uri) => vet_uri(&uri)?,
+            Err(_) => return Err(Verdict::Bad("the target is no URI")),
+        }
     }
     vet_fields(request.headers)
+}
+
+/// Whether a target is a path and a query without anything odd in them, as nearly all are: a URI, of
+/// which nothing else is to be judged.
+fn is_plain_path(target: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.%?=&".contains(&byte);
+    target.starts_with('/') && target.bytes().all(is_plain)
 }
 
 /// Whether what is asked for can be meant for us: by a protocol that is ours, and without a user, whom

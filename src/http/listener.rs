@@ -276,7 +276,7 @@ impl Guest {
         let is_http2 = request.version() == Version::HTTP_2;
         let arrival = Arrival {
             // No request here has a body.
-            request: request.map(|_| ()),
+            request: &mut request.map(|_| ()),
             origin: &self.origin,
             refused: connection.verdict(),
         };

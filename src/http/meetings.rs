@@ -113,7 +113,11 @@ pub(super) async fn by_code(
 /// What stands at the end of the path; `None` if it is no text.
 fn name(request: &Request<()>) -> Option<Cow<'_, str>> {
     let (_, name) = request.uri().path().rsplit_once('/')?;
-    percent_decode_str(name).decode_utf8().ok()
+    if name.contains('%') {
+        percent_decode_str(name).decode_utf8().ok()
+    } else {
+        Some(name.into())
+    }
 }
 
 impl Desk {
@@ -209,7 +213,7 @@ impl Desk {
         if let Some(location) = told.content_location() {
             headers.insert(header::CONTENT_LOCATION, location);
         }
-        headers.insert(header::ETAG, caching::text(etag));
+        headers.insert(header::ETAG, etag);
         let mut response = Response::new(answered::empty());
         if is_known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;

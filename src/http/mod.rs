@@ -39,6 +39,7 @@ mod request_id;
 mod seating;
 mod settings;
 mod validation;
+mod words;
 
 use std::sync::Arc;
 

@@ -1,148 +1,174 @@
 //! How a line is written for machines: one object of JSON, its fields side by side.
 //!
-//! Each is written where it stands in the line, in one pass: the line of a request is most of what a
+//! Each is written where it stands in the line, in one pass: the line of a request is much of what a
 //! hit costs beyond the bytes it sends. Knows no span; none stands in a line.
 
 use std::fmt;
 use std::fmt::Write;
 
+use jiff::Timestamp;
+use jiff::tz::Offset;
 use tracing::Event;
 use tracing::Subscriber;
 use tracing::field::Field;
 use tracing::field::Visit;
-use tracing_subscriber::fmt::FmtContext;
-use tracing_subscriber::fmt::FormatEvent;
-use tracing_subscriber::fmt::FormatFields;
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::FormatTime;
-use tracing_subscriber::fmt::time::SystemTime;
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+
+use super::paper::Paper;
+use crate::clock::Clock;
+
+/// Bytes of most lines.
+const LINE_BYTES: usize = 512;
 
 /// Writes lines as JSON.
-pub(super) struct Json;
+pub(super) struct Json {
+    pub(super) paper: Paper,
+    pub(super) clock: Clock,
+}
 
-impl<S, N> FormatEvent<S, N> for Json
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        _: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
+impl<S: Subscriber> Layer<S> for Json {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
-        writer.write_str("{\"timestamp\":\"")?;
-        SystemTime.format_time(&mut writer)?;
-        writer.write_str("\",\"level\":\"")?;
-        writer.write_str(metadata.level().as_str())?;
-        writer.write_char('"')?;
-        let mut fields = Fields {
-            writer: writer.by_ref(),
-            written: Ok(()),
-        };
-        event.record(&mut fields);
-        fields.written?;
-        writer.write_str(",\"target\":")?;
-        write_text(&mut writer, metadata.target())?;
-        writer.write_str("}\n")
+        let mut line = Line(String::with_capacity(LINE_BYTES));
+        line.text("{\"timestamp\":\"");
+        line.moment(self.clock.wall());
+        line.text("\",\"level\":\"");
+        line.text(metadata.level().as_str());
+        line.text("\"");
+        event.record(&mut line);
+        line.text(",\"target\":");
+        line.quoted(metadata.target());
+        line.text("}\n");
+        self.paper.leave(line.0.as_bytes());
     }
 }
 
-/// Writes fields, each after a comma.
-struct Fields<'a> {
-    writer: Writer<'a>,
-    written: fmt::Result,
-}
+/// A line that is being written.
+struct Line(String);
 
-impl Fields<'_> {
-    fn write(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
-        if self.written.is_ok() {
-            self.written = self
-                .write_name(field)
-                .and_then(|()| value(&mut self.writer));
+impl Line {
+    fn text(&mut self, text: &str) {
+        self.0.push_str(text);
+    }
+
+    /// As RFC 3339 has it, to the microsecond.
+    fn moment(&mut self, moment: Timestamp) {
+        let date_time = Offset::UTC.to_datetime(moment);
+        self.digits(4, date_time.year().unsigned_abs().into());
+        for (mark, number) in [
+            ('-', date_time.month()),
+            ('-', date_time.day()),
+            ('T', date_time.hour()),
+            (':', date_time.minute()),
+            (':', date_time.second()),
+        ] {
+            self.0.push(mark);
+            self.digits(2, number.unsigned_abs().into());
+        }
+        self.0.push('.');
+        let microseconds = date_time.subsec_nanosecond().unsigned_abs() / 1_000;
+        self.digits(6, microseconds);
+        self.0.push('Z');
+    }
+
+    /// The last so many digits of a number.
+    fn digits(&mut self, count: u32, number: u32) {
+        for place in (0..count).rev() {
+            let digit = number / 10_u32.pow(place) % 10;
+            self.0.push(char::from_digit(digit, 10).unwrap_or('0'));
         }
     }
 
-    /// Names are ours: words and dots.
-    fn write_name(&mut self, field: &Field) -> fmt::Result {
-        self.writer.write_str(",\"")?;
-        self.writer.write_str(field.name())?;
-        self.writer.write_str("\":")
-    }
-}
-
-impl Visit for Fields<'_> {
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.write(field, |writer| write!(writer, "{value}"));
+    /// A name of ours: words and dots.
+    fn name(&mut self, field: &Field) {
+        self.text(",\"");
+        self.text(field.name());
+        self.text("\":");
     }
 
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.write(field, |writer| {
-            writer.write_char('"')?;
-            write!(Escaping(writer), "{value:?}")?;
-            writer.write_char('"')
-        });
+    fn quoted(&mut self, text: &str) {
+        self.0.push('"');
+        self.escaped(text);
+        self.0.push('"');
     }
 
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.write(field, |writer| {
-            if value.is_finite() {
-                write!(writer, "{value}")
-            } else {
-                writer.write_str("null")
-            }
-        });
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.write(field, |writer| write!(writer, "{value}"));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.write(field, |writer| write_text(writer, value));
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.write(field, |writer| write!(writer, "{value}"));
-    }
-}
-
-fn write_text(writer: &mut impl Write, text: &str) -> fmt::Result {
-    writer.write_char('"')?;
-    Escaping(writer).write_str(text)?;
-    writer.write_char('"')
-}
-
-/// Writes text as it stands between the quotes of a string (RFC 8259, section 7).
-struct Escaping<'a, W>(&'a mut W);
-
-impl<W: Write> Write for Escaping<'_, W> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text;
-        // What is escaped is one byte, so the text can be taken apart around it.
-        while let Some(place) = rest.bytes().position(must_be_escaped) {
-            let (plain, marked) = rest.split_at(place);
-            self.0.write_str(plain)?;
-            let mut marked = marked.chars();
-            match marked.next() {
-                Some(mark @ ('"' | '\\')) => {
-                    self.0.write_char('\\')?;
-                    self.0.write_char(mark)?;
-                }
-                Some('\n') => self.0.write_str("\\n")?,
-                Some(other) => write!(self.0, "\\u{:04x}", u32::from(other))?,
-                None => {}
-            }
-            rest = marked.as_str();
+    /// Text as it stands between the quotes of a string (RFC 8259, section 7).
+    fn escaped(&mut self, text: &str) {
+        // Most has nothing to be escaped. All of it is looked at, which is done many bytes at a time.
+        let is_plain = |plain, &byte: &u8| plain & !must_be_escaped(byte);
+        if text.as_bytes().iter().fold(true, is_plain) {
+            self.text(text);
+        } else {
+            text.chars().for_each(|letter| self.letter(letter));
         }
-        self.0.write_str(rest)
+    }
+
+    fn letter(&mut self, letter: char) {
+        match letter {
+            '"' | '\\' => self.0.extend(['\\', letter]),
+            '\n' => self.text("\\n"),
+            '\0'..' ' => {
+                self.text("\\u00");
+                let code = u32::from(letter);
+                let digits = [code >> 4, code & 0xf];
+                let digits = digits.map(|digit| char::from_digit(digit, 16).unwrap_or('0'));
+                self.0.extend(digits);
+            }
+            _ => self.0.push(letter),
+        }
     }
 }
 
 fn must_be_escaped(byte: u8) -> bool {
-    byte < b' ' || byte == b'"' || byte == b'\\'
+    matches!(byte, ..b' ' | b'"' | b'\\')
+}
+
+/// What others write between the quotes of a string.
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.escaped(text);
+        Ok(())
+    }
+}
+
+impl Visit for Line {
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.name(field);
+        self.text(if value { "true" } else { "false" });
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.name(field);
+        self.0.push('"');
+        // Where it fails to say what it is, it has said less.
+        let _ = write!(self, "{value:?}");
+        self.0.push('"');
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.name(field);
+        if value.is_finite() {
+            let _ = write!(self.0, "{value}");
+        } else {
+            self.text("null");
+        }
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.name(field);
+        self.text(itoa::Buffer::new().format(value));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.name(field);
+        self.quoted(value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.name(field);
+        self.text(itoa::Buffer::new().format(value));
+    }
 }
 
 #[cfg(test)]
@@ -154,12 +180,26 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_read_again_as_it_was_written(text in any::<String>()) {
-            let mut written = String::new();
+            let mut line = Line(String::new());
 
-            write_text(&mut written, &text).expect("written");
+            line.quoted(&text);
 
-            let read: String = serde_json::from_str(&written).expect("a string of JSON");
+            let read: String = serde_json::from_str(&line.0).expect("a string of JSON");
             prop_assert_eq!(read, text);
+        }
+
+        #[test]
+        fn a_moment_is_read_again_to_the_microsecond(
+            second in 0_i64..253_402_207_200,
+            nanosecond in 0..1_000_000_000,
+        ) {
+            let mut line = Line(String::new());
+            let moment = Timestamp::new(second, nanosecond).expect("a moment");
+
+            line.moment(moment);
+
+            let read: Timestamp = line.0.parse().expect("a moment");
+            prop_assert_eq!(read.as_microsecond(), moment.as_microsecond());
         }
     }
 }

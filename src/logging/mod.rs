@@ -20,7 +20,6 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::filter::FilterExt;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Filter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload::Handle;
@@ -29,6 +28,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use self::json::Json;
 use self::paper::Closing;
 use self::paper::Paper;
+use crate::clock::Clock;
 use crate::setting::Flaw;
 
 /// The only crate whose lines are taken at every level. All others: warnings and errors.
@@ -121,8 +121,11 @@ fn filter(settings: &Settings) -> EnvFilter {
     EnvFilter::try_new(&settings.level).unwrap_or_default()
 }
 
+/// What writes the lines.
+type Lines = Box<dyn Layer<Registry> + Send + Sync>;
+
 /// Begins to log, for the whole process. A second call changes nothing.
-pub fn begin(settings: &Settings) -> Log {
+pub fn begin(settings: &Settings, clock: &Clock) -> Log {
     let format = settings.format.unwrap_or_else(|| {
         if std::io::stderr().is_terminal() {
             Format::Text
@@ -132,7 +135,16 @@ pub fn begin(settings: &Settings) -> Log {
     });
     let paper = Paper::default();
     let closing = paper.clone().begin(std::io::stderr()).ok();
-    let lines = lines(format, std::io::stderr().is_terminal(), paper.clone());
+    let lines: Lines = match format {
+        Format::Json => Box::new(Json {
+            paper: paper.clone(),
+            clock: clock.clone(),
+        }),
+        Format::Text => {
+            let lines = tracing_subscriber::fmt::layer().with_writer(paper.clone());
+            Box::new(lines.with_ansi(std::io::stderr().is_terminal()))
+        }
+    };
     let (asked_for, level) = tracing_subscriber::reload::Layer::new(filter(settings));
     // Fails if somebody else logs already, as one test of many does.
     let _ = tracing_subscriber::registry()
@@ -142,18 +154,6 @@ pub fn begin(settings: &Settings) -> Log {
     Log {
         switch: Switch { level, paper },
         _closing: closing,
-    }
-}
-
-/// What writes the lines.
-fn lines<W>(format: Format, in_colour: bool, writer: W) -> Box<dyn Layer<Registry> + Send + Sync>
-where
-    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
-{
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
-    match format {
-        Format::Json => Box::new(lines.event_format(Json)),
-        Format::Text => Box::new(lines.with_ansi(in_colour)),
     }
 }
 
@@ -181,37 +181,19 @@ fn report_panic(panic: &PanicHookInfo<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::io::Write;
-    use std::sync::Arc;
-    use std::sync::Mutex;
-
     use super::*;
-
-    /// What was written.
-    #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Written {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("not poisoned").write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     /// What is written at that level of what `happens`.
     fn written_at(level: &str, happens: impl FnOnce()) -> String {
-        let paper = Written::default();
-        let writer = paper.clone();
-        let lines = lines(Format::Json, false, move || writer.clone());
+        let (paper, clock) = (Paper::default(), Clock::of_the_machine());
+        let lines = Json {
+            paper: paper.clone(),
+            clock,
+        };
         let filter = EnvFilter::new(level);
         let subscriber = tracing_subscriber::registry().with(lines.with_filter(told(filter)));
         tracing::subscriber::with_default(subscriber, happens);
-        let bytes = paper.0.lock().expect("not poisoned").clone();
-        String::from_utf8(bytes).expect("text")
+        paper.waiting()
     }
 
     #[test]

@@ -79,7 +79,8 @@ impl Paper {
         self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn leave(&self, line: &[u8]) {
+    /// Leaves a line to be written.
+    pub(super) fn leave(&self, line: &[u8]) {
         let mut lines = self.lines();
         let is_first = lines.waiting.is_empty();
         if lines.waiting.len() + line.len() > WAITING_BYTES_MAX {
@@ -158,6 +159,14 @@ impl Write for &Paper {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Paper {
+    /// What waits to be written.
+    pub(super) fn waiting(&self) -> String {
+        String::from_utf8(self.lines().waiting.clone()).expect("text")
     }
 }
 

@@ -97,6 +97,11 @@ impl FromStr for MeetingCode {
     type Err = InvalidMeetingCode;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // As most programs write it.
+        let is_bare = text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_bare && (Self::LEN_MIN..=Self::LEN_MAX).contains(&text.len()) {
+            return Ok(Self(text.into()));
+        }
         let mut digits = String::new();
         for letter in text.chars().filter(|&letter| !is_separator(letter)) {
             digits.push(ascii_digit(letter).ok_or(InvalidMeetingCode)?);

@@ -16,6 +16,7 @@ mod lifetime;
 mod plan;
 mod purge;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -223,7 +224,7 @@ impl Meetings {
     /// with all who ask the same, and no longer than its patience.
     pub async fn lookup(&self, question: &Question, wish: Wish) -> Result<Found, Refusal> {
         let span = telemetry::lookup();
-        let found = span.around(self.find(question, wish)).await;
+        let found = span.around(pin!(self.find(question, wish))).await;
         let result = found.as_ref().map_or(Lookup::Error, Found::lookup);
         span.looked_up(result.as_str());
         self.0.metrics.looked_up(result);

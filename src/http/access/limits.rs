@@ -17,6 +17,7 @@ use http::HeaderValue;
 
 use super::super::caching;
 use super::super::problem::Problem;
+use super::super::words::Words;
 use crate::clock::Clock;
 use crate::pace::Pace;
 
@@ -96,8 +97,9 @@ impl Allowance {
     /// window in which no more can be used, in the whole seconds that the field knows.
     fn tell_remaining(&self, remaining: u32, headers: &mut HeaderMap) {
         headers.insert(RATELIMIT_POLICY, self.policy.clone());
-        let limit = caching::text(format!("\"caller\";r={remaining};t=1"));
-        headers.insert(RATELIMIT, limit);
+        let mut limit = Words::new();
+        limit.text("\"caller\";r=").number(remaining.into());
+        headers.insert(RATELIMIT, limit.text(";t=1").value());
     }
 }
 

@@ -22,7 +22,6 @@ use http::HeaderValue;
 use http::StatusCode;
 use http::header;
 
-use super::caching;
 use super::encoding;
 use super::meetings::ROUTES;
 use super::openapi::openapi;
@@ -203,7 +202,7 @@ impl Sheet {
             }
         }
         let headers = response.headers_mut();
-        headers.insert(header::ETAG, caching::text(etag));
+        headers.insert(header::ETAG, etag);
         headers.insert(header::CACHE_CONTROL, ASK_EACH_TIME);
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         headers.insert(
