@@ -15,8 +15,11 @@
 //! is closed after a grace.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +29,7 @@ use http::Response;
 use http::Version;
 use http::header;
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
@@ -61,6 +65,9 @@ const ANTEROOM_PATIENCE: Duration = Duration::from_secs(1);
 /// How long to wait after the system could not give us a connection, as when descriptors run out:
 /// asking again at once would only burn the processor.
 const PAUSE_AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(100);
+
+/// Bytes of a head that the server takes: more than the gate lets in.
+const BUFFER_BYTES_MAX: usize = 2 * HEAD_BYTES_MAX;
 
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
@@ -234,7 +241,6 @@ struct Guest {
 impl Guest {
     /// Serves the connection to its end.
     async fn serve(self: Arc<Self>, gate: Gate<Line>) {
-        let server = server(self.http2);
         let service = service_fn(|request: Request<Incoming>| {
             let guest = Arc::clone(&self);
             // At once, and not when it is first gone on with: the gate looks before that.
@@ -245,12 +251,32 @@ impl Guest {
                 answer
             }
         });
-        let mut serving = std::pin::pin!(server.serve_connection(TokioIo::new(gate), service));
+        let io = TokioIo::new(gate);
+        if self.http2 {
+            let server = server();
+            let serving = pin!(server.serve_connection(io, service));
+            self.serve_until_the_end(serving, auto::Connection::graceful_shutdown)
+                .await;
+        } else {
+            // The same without looking for what else might be spoken.
+            let serving = pin!(http1().serve_connection(io, service));
+            self.serve_until_the_end(serving, |_| {}).await;
+        }
+    }
+
+    /// Serves what is being served. In HTTP/2 the server is to tell the caller that it ends: `shut`.
+    async fn serve_until_the_end<S, E: Display>(
+        &self,
+        mut serving: Pin<&mut S>,
+        shut: impl FnOnce(Pin<&mut S>),
+    ) where
+        S: Future<Output = Result<(), E>>,
+    {
         // The ending is looked at first: what is served after that knows of it.
         let ended = tokio::select! {
             biased;
             () = self.ending_in_http2() => {
-                serving.as_mut().graceful_shutdown();
+                shut(serving.as_mut());
                 serving.await
             }
             ended = serving.as_mut() => ended,
@@ -291,16 +317,23 @@ impl Guest {
     }
 }
 
-fn server(http2: bool) -> auto::Builder<TokioExecutor> {
+fn http1() -> http1::Builder {
+    let mut server = http1::Builder::new();
+    server.max_buf_size(BUFFER_BYTES_MAX).half_close(false);
+    server
+}
+
+/// Both, whichever the caller speaks.
+fn server() -> auto::Builder<TokioExecutor> {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server
         .http1()
-        .max_buf_size(2 * HEAD_BYTES_MAX)
+        .max_buf_size(BUFFER_BYTES_MAX)
         .half_close(false);
     // Beyond that, the server answers by itself, without a problem and a request id.
-    let head_bytes_max = u32::try_from(2 * HEAD_BYTES_MAX).unwrap_or(u32::MAX);
+    let head_bytes_max = u32::try_from(BUFFER_BYTES_MAX).unwrap_or(u32::MAX);
     server.http2().max_header_list_size(head_bytes_max);
-    if http2 { server } else { server.http1_only() }
+    server
 }
 
 /// A request that is being answered, until it is answered or its caller has gone.
