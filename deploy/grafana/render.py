@@ -100,9 +100,11 @@ def draw_series(axes, panel, found, start, end):
     axes.set_title(panel["title"], fontsize=8, weight="bold", loc="left", pad=4)
     moments = lambda times: [datetime.fromtimestamp(time) for time in times]
     if custom["stacking"]["mode"] == "normal" and found:
-        times = sorted({time for _, times, _ in found for time in times})
-        rows = [dict(zip(times_of, values)) for _, times_of, values in found]
-        heights = [[row.get(time, 0.0) for time in times] for row in rows]
+        # What is not there at a moment is nothing.
+        step = max((end - start) / STEPS, 1)
+        times = [start + place * step for place in range(STEPS + 1) if start + place * step <= end]
+        rows = [{round(time, 1): value for time, value in zip(times_of, values)} for _, times_of, values in found]
+        heights = [[row.get(round(time, 1), 0.0) for time in times] for row in rows]
         colors = [color_of(panel, name) or f"C{place % 10}" for place, (name, _, _) in enumerate(found)]
         axes.stackplot(moments(times), heights, labels=[name for name, _, _ in found], colors=colors, alpha=0.6)
     else:
