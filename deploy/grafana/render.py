@@ -24,8 +24,10 @@ import matplotlib.dates as dates
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter
 
-# Steps on the screen in the course of the time that is shown, and inches for a unit of the dashboard's grid.
+# Steps in the course of the time that is shown, at most; the shortest time that a rate is taken of; and inches for a unit of
+# the dashboard's grid.
 STEPS = 360
+RATE_S = 20
 WIDTH, HEIGHT = 0.85, 0.42
 
 COLORS = {"green": "#56a64b", "yellow": "#e0b400", "red": "#e02f44", "orange": "#ff780a", "blue": "#3274d9"}
@@ -58,10 +60,15 @@ UNITS = {
 }
 
 
+def step_of(start, end):
+    """Whole seconds, so that all series have the same moments."""
+    return -(-(end - start) // STEPS)
+
+
 def asked(prometheus, target, variables, start, end):
     """The series of a query: a name for the legend, moments and values."""
-    step = max((end - start) / STEPS, 1)
-    known = {"__rate_interval": f"{int(max(4 * 5, step + 5))}s", **variables}
+    step = step_of(start, end)
+    known = {"__rate_interval": f"{max(RATE_S, step)}s", **variables}
     expr = re.sub(r"\$(\w+)", lambda found: known[found[1]], target["expr"])
     query = urllib.parse.urlencode({"query": expr, "start": start, "end": end, "step": step})
     with urllib.request.urlopen(f"{prometheus}/api/v1/query_range?{query}", timeout=60) as answer:
@@ -101,17 +108,16 @@ def draw_series(axes, panel, found, start, end):
     moments = lambda times: [datetime.fromtimestamp(time) for time in times]
     if custom["stacking"]["mode"] == "normal" and found:
         # What is not there at a moment is nothing.
-        step = max((end - start) / STEPS, 1)
-        times = [start + place * step for place in range(STEPS + 1) if start + place * step <= end]
-        rows = [{round(time, 1): value for time, value in zip(times_of, values)} for _, times_of, values in found]
-        heights = [[row.get(round(time, 1), 0.0) for time in times] for row in rows]
+        times = range(start, end + 1, step_of(start, end))
+        rows = [dict(zip(times_of, values)) for _, times_of, values in found]
+        heights = [[row.get(time, 0.0) for time in times] for row in rows]
         colors = [color_of(panel, name) or f"C{place % 10}" for place, (name, _, _) in enumerate(found)]
         axes.stackplot(moments(times), heights, labels=[name for name, _, _ in found], colors=colors, alpha=0.6)
     else:
         for name, times, values in found:
             # Where nothing is known, no line is drawn.
-            step = (end - start) / STEPS
-            gaps = [place for place in range(1, len(times)) if times[place] - times[place - 1] > 1.5 * max(step, 1)]
+            step = step_of(start, end)
+            gaps = [place for place in range(1, len(times)) if times[place] - times[place - 1] > step]
             for place in reversed(gaps):
                 times.insert(place, times[place - 1] + 1)
                 values.insert(place, float("nan"))
@@ -139,8 +145,8 @@ def main(prometheus, picture, *more):
     dashboard = json.loads(Path(__file__).with_name("dashboard.json").read_text())
     variables = {variable["name"]: variable.get("allValue", "") for variable in dashboard["templating"]["list"]}
     variables |= dict(word.split("=", 1) for word in more if "=" in word)
-    end = time.time()
-    start = end - minutes * 60
+    end = int(time.time())
+    start = end - int(minutes * 60)
     rows = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in dashboard["panels"])
     figure = plt.figure(figsize=(24 * WIDTH, rows * HEIGHT), dpi=80)
     for panel in dashboard["panels"]:
