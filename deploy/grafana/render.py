@@ -101,11 +101,14 @@ def draw_stat(figure, box, panel, found):
     )
 
 
+def moments(times):
+    return [datetime.fromtimestamp(time) for time in times]
+
+
 def draw_series(axes, panel, found, start, end):
     defaults = panel["fieldConfig"]["defaults"]
     custom = defaults["custom"]
     axes.set_title(panel["title"], fontsize=8, weight="bold", loc="left", pad=4)
-    moments = lambda times: [datetime.fromtimestamp(time) for time in times]
     if custom["stacking"]["mode"] == "normal" and found:
         # What is not there at a moment is nothing.
         times = range(start, end + 1, step_of(start, end))
