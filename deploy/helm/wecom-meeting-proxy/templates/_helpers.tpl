@@ -47,6 +47,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- .Values.secret.name | default (include "wecom-meeting-proxy.fullname" .) -}}
 {{- end -}}
 
+{{/* What callers speak. */}}
+{{- define "wecom-meeting-proxy.scheme" -}}
+{{- if dig "server" "tls" "" .Values.config -}}https{{- else -}}http{{- end -}}
+{{- end -}}
+
 {{/* How many share the quota towards WeCom. */}}
 {{- define "wecom-meeting-proxy.sharers" -}}
 {{- if .Values.autoscaling.enabled -}}{{ .Values.autoscaling.maxReplicas }}{{- else -}}{{ .Values.replicas }}{{- end -}}
