@@ -4,6 +4,7 @@ What the oldest and the newest kubectl and Helm make of them is the same; kustom
 from something else does so; and nothing is run with more rights than it needs. The settings in them are written out.
 """
 
+import base64
 import re
 import sys
 import tomllib
@@ -14,11 +15,10 @@ from cloudcoil.models.prometheus_operator.v1 import PrometheusRule, ServiceMonit
 
 OLDEST, NEWEST, SETTINGS = map(Path, sys.argv[1:])
 
-# WeCom's limits for a corp, whoever asks: shared/ of nobody, so they are named here.
+# WeCom's limits for a corp, whoever asks.
 PER_MINUTE, PER_HOUR = 10_000, 150_000
 
-# What the service's memory comes to when its cache is full, and what is recommended: docs/runbook.md.
-MIB = 1024 * 1024
+# What is left when all that it takes to end is over.
 SPARE_SECONDS = 5
 
 faults = []
@@ -99,6 +99,7 @@ def follows(name, rendered):
     end += seconds(server["drain_delay"]) + seconds(server["drain_timeout"]) + SPARE_SECONDS
     hold(pod["terminationGracePeriodSeconds"] == end, f"{name}: terminationGracePeriodSeconds is not {end}")
 
+    # See docs/runbook.md.
     cache = mebibytes(settings["cache"]["max_bytes"])
     resources = container["resources"]
     hold(mebibytes(resources["requests"]["memory"]) == -(-cache * 3 // 2) + 40, f"{name}: memory asked for")
@@ -188,6 +189,12 @@ def essentials(rendered):
             key: value for key, value in document["spec"].items() if key != "podSelector"}
     for document in of_kind(rendered, "ServiceMonitor"):
         found["monitor"] = document["spec"]["endpoints"]
+        # What the rules know us by.
+        job = document["spec"]["jobLabel"]
+        found["jobs"] = {d["metadata"]["labels"].get(job) for d in of_kind(rendered, "Service")}
+        hold(found["jobs"] == {"wecom-meeting-proxy"}, f"the job is called {found['jobs']}")
+    for document in of_kind(rendered, "PrometheusRule"):
+        found["rules"] = document["spec"]
     for document in of_kind(rendered, "Deployment"):
         if document["metadata"]["name"] == "wecom-simulator":
             found["simulator"] = document["spec"]["template"]["spec"]
@@ -220,7 +227,8 @@ def main():
             hold(account["automountServiceAccountToken"] is False, f"{name}: the account's token")
         follows(name, rendered)
         (SETTINGS / f"{name}.toml").write_text(settings_of(rendered))
-    hold(of_kind(newest["kustomize-monitored"], "ServiceMonitor"), "the component is not in it")
+    for kind in ("ServiceMonitor", "PrometheusRule"):
+        hold(of_kind(newest["kustomize-monitored"], kind), f"the component has no {kind}")
 
     for name in ("demo", "production", "monitored"):
         ours, theirs = essentials(newest[f"kustomize-{name}"]), essentials(newest[f"helm-{name}"])
@@ -228,10 +236,12 @@ def main():
             hold(ours.get(key) == theirs.get(key), f"{name}: kustomize and the chart differ in {key}:\n"
                  f"  {ours.get(key)}\n  {theirs.get(key)}")
 
+    essentials(newest["helm-everything"])
+
     (secret,) = of_kind(newest["helm-demo"], "Secret")
     (same,) = of_kind(newest["kustomize-demo"], "Secret")
     hold(secret["data"] == same["data"], "demo: the secrets differ")
-    (SETTINGS / "demo.secret").write_bytes(__import__("base64").b64decode(secret["data"]["default"]))
+    (SETTINGS / "demo.secret").write_bytes(base64.b64decode(secret["data"]["default"]))
 
     # A changed setting is a changed pod.
     for name, rendered in newest.items():
@@ -240,7 +250,7 @@ def main():
         if name.startswith("kustomize"):
             hold(re.search("-[a-z0-9]{10}$", config["metadata"]["name"]), f"{name}: the digest of the settings")
         else:
-            hold("checksum/config" in pod["metadata"]["annotations"], f"{name}: the digest of the settings")
+            hold("checksum/config" in (pod["metadata"].get("annotations") or {}), f"{name}: the digest of the settings")
         named = [volume["configMap"]["name"] for volume in pod["spec"]["volumes"] if "configMap" in volume]
         hold(named == [config["metadata"]["name"]], f"{name}: which ConfigMap is mounted")
 
