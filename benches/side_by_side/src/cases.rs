@@ -52,6 +52,9 @@ const SOME: u32 = 10_000;
 /// Meetings from here on were never asked for by the other cases.
 const UNHEARD_OF: u32 = 50_000_000;
 
+/// What is logged is in the file after that long.
+const LOG_LAG: Duration = Duration::from_millis(1500);
+
 /// Draws of which meeting is asked for, before they come again.
 const DRAWS: usize = 1 << 20;
 
@@ -103,6 +106,8 @@ struct Bench<'a> {
     rounds: usize,
     length: Duration,
     meetings: u32,
+    /// Requests a second.
+    rate: f64,
 }
 
 /// A load of hits.
@@ -119,10 +124,17 @@ impl<'a> Bench<'a> {
         let folder = std::env::temp_dir().join(format!("side-by-side-{}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
         let service = arguments.service.canonicalize()?;
-        let (rounds, seconds, meetings) = if arguments.smoke {
-            (1, 1.0, 5_000)
+        let Arguments {
+            rounds,
+            seconds,
+            meetings,
+            rate,
+            ..
+        } = *arguments;
+        let (rounds, seconds, meetings, rate) = if arguments.smoke {
+            (1, 1.0, 5_000, 500.0)
         } else {
-            (arguments.rounds, arguments.seconds, arguments.meetings)
+            (rounds, seconds, meetings, rate)
         };
         Ok(Self {
             arguments,
@@ -137,6 +149,7 @@ impl<'a> Bench<'a> {
             rounds,
             length: Duration::try_from_secs_f64(seconds)?,
             meetings,
+            rate,
         })
     }
 
@@ -155,7 +168,10 @@ impl<'a> Bench<'a> {
             machine: machine(),
             versions: vec![
                 version(&service, "--version"),
-                format!("commit {}", said("git", &["describe", "--always", "--dirty"])),
+                format!(
+                    "commit {}",
+                    said("git", &["describe", "--always", "--dirty"])
+                ),
                 version("nginx", "-v"),
                 version("varnishd", "-V"),
             ],
@@ -163,7 +179,12 @@ impl<'a> Bench<'a> {
             answer: AnswerSize {
                 wecom_bytes: self.ground.wecom.answer_bytes(),
                 body_bytes: recorded.found.body.len(),
-                fields: recorded.found.fields.into_iter().map(|(name, _)| name).collect(),
+                fields: recorded
+                    .found
+                    .fields
+                    .into_iter()
+                    .map(|(name, _)| name)
+                    .collect(),
             },
             hits: Vec::new(),
             latency: None,
@@ -212,20 +233,15 @@ impl<'a> Bench<'a> {
     }
 
     /// Rounds of that load at these servers, one after the other and over again.
-    fn rounds(&self, wanted: &Wanted<'_>, servers: &mut [&mut Server]) -> Result<Vec<Vec<Round>>, Failure> {
+    fn rounds(
+        &self,
+        wanted: &Wanted<'_>,
+        servers: &mut [&mut Server],
+    ) -> Result<Vec<Vec<Round>>, Failure> {
         let mut rounds = vec![Vec::new(); servers.len()];
-        for number in 0..self.rounds {
+        for _ in 0..self.rounds {
             for (server, rounds) in servers.iter_mut().zip(&mut rounds) {
-                let round = self.round(wanted, server)?;
-                progress(&format!(
-                    "{} {number}: {:<16} {:6.2} us, {:6.0}/s, {:3.0} % busy",
-                    wanted.case,
-                    server.name,
-                    round.cpu_us,
-                    round.per_second,
-                    round.busy * 100.0
-                ));
-                rounds.push(round);
+                rounds.push(self.told_round(wanted, server)?);
             }
         }
         Ok(rounds)
@@ -234,7 +250,26 @@ impl<'a> Bench<'a> {
     fn hits(&self, wanted: &Wanted<'_>, servers: &mut [&mut Server]) -> Result<Hits, Failure> {
         let names: Vec<_> = servers.iter().map(|server| server.name).collect();
         let rounds = self.rounds(wanted, servers)?;
-        Ok(Hits::new(wanted.case, names.into_iter().zip(rounds).collect()))
+        Ok(Hits::new(
+            wanted.case,
+            names.into_iter().zip(rounds).collect(),
+        ))
+    }
+
+    /// A round, and word of it to who waits.
+    fn told_round(&self, wanted: &Wanted<'_>, server: &mut Server) -> Result<Round, Failure> {
+        let round = self.round(wanted, server)?;
+        let (case, name) = (wanted.case, server.name);
+        let Round {
+            cpu_us,
+            per_second,
+            busy,
+        } = round;
+        let busy = busy * 100.0;
+        progress(&format!(
+            "{case}: {name:<16} {cpu_us:6.2} us, {per_second:6.0}/s, {busy:3.0} % busy"
+        ));
+        Ok(round)
     }
 
     fn round(&self, wanted: &Wanted<'_>, server: &mut Server) -> Result<Round, Failure> {
@@ -302,6 +337,11 @@ impl<'a> Bench<'a> {
         for server in [&mut nginx, &mut varnish] {
             self.fill(server, SOME)?;
         }
+        // What filled them was asked of us; and what one writes of it may take a second.
+        thread::sleep(LOG_LAG);
+        for server in [&mut ours, &mut nginx, &mut varnish] {
+            server.count_anew()?;
+        }
         let some = some();
         let keys = Wanted {
             case: "10,000 keys",
@@ -319,7 +359,6 @@ impl<'a> Bench<'a> {
             known: true,
         };
         let questions = ground.wecom.questions();
-        let asked_of_us = ours.metric("wecom_proxy_cache_entries")?;
         if self.wants(&[Case::Hot]) {
             let servers = &mut [
                 &mut ours,
@@ -339,11 +378,14 @@ impl<'a> Bench<'a> {
         }
         let mut servers = [ours, limit, nginx, varnish];
         if self.wants(&[Case::Latency]) {
-            let rate = self.arguments.rate;
-            results.latency = Some((rate, self.latency(rate, &mut servers)?));
+            results.latency = Some((self.rate, self.latency(&mut servers)?));
         }
-        if ground.wecom.questions() != questions || asked_of_us < f64::from(SOME) {
+        if ground.wecom.questions() != questions {
             return Err("not all of that were hits".into());
+        }
+        thread::sleep(LOG_LAG);
+        for server in &mut servers {
+            server.turn_log()?;
         }
         let lines = servers
             .iter()
@@ -353,7 +395,8 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    fn latency(&self, rate: f64, servers: &mut [Server]) -> Result<Vec<Latency>, Failure> {
+    fn latency(&self, servers: &mut [Server]) -> Result<Vec<Latency>, Failure> {
+        let rate = self.rate;
         let mut rounds: BTreeMap<usize, Vec<[f64; 5]>> = BTreeMap::new();
         for _ in 0..self.rounds {
             for (place, server) in servers.iter_mut().enumerate() {
@@ -369,7 +412,8 @@ impl<'a> Bench<'a> {
                 load.open(rate, self.length, &mut next, |latency| {
                     took.push(latency.as_secs_f64() * 1e3);
                 })?;
-                server.requests += took.len() as u64 + (rate * self.length.as_secs_f64() / 5.0) as u64;
+                server.requests +=
+                    took.len() as u64 + (rate * self.length.as_secs_f64() / 5.0) as u64;
                 server.turn_log()?;
                 took.sort_by(f64::total_cmp);
                 let quantiles = [500, 900, 990, 999, 1000].map(|rank| quantile(&took, rank));
@@ -400,7 +444,7 @@ impl<'a> Bench<'a> {
         self.fill(&mut ours, meetings)?;
         progress(&format!("done, in {:?}", begin.elapsed()));
         let grown = ours.resident()?.saturating_sub(before) as f64 / f64::from(meetings);
-        let kept = ours.metric("wecom_proxy_cache_entries")?;
+        let kept = ours.metric_from("wecom_proxy_cache_entries", f64::from(meetings))?;
         if kept < f64::from(meetings) {
             return Err(format!("of {meetings} meetings, {kept} were kept").into());
         }
@@ -423,7 +467,7 @@ impl<'a> Bench<'a> {
         for _ in 0..self.rounds {
             for (wanted, rounds) in [&many, &one].into_iter().zip(&mut rounds) {
                 for (server, rounds) in [&mut ours, &mut limit].into_iter().zip(rounds) {
-                    rounds.push(self.round(wanted, server)?);
+                    rounds.push(self.told_round(wanted, server)?);
                 }
             }
         }
@@ -448,7 +492,11 @@ impl<'a> Bench<'a> {
                 ratio(&many_rounds[1], &one_rounds[1]),
                 None,
             ),
-            bound("resident growth for each meeting, over its bytes", grown / bytes, Some(1.5)),
+            bound(
+                "resident growth for each meeting, over its bytes",
+                grown / bytes,
+                Some(1.5),
+            ),
             Figure {
                 name: "resident growth for each meeting",
                 value: grown,
@@ -489,7 +537,9 @@ impl<'a> Bench<'a> {
                 })?;
                 cpu.push((ours.cpu()? - spent).as_secs_f64() * 1e6 / through.len() as f64);
                 let (through, alone) = (quantile(&through, 500), quantile(&alone, 500));
-                progress(&format!("miss: {alone:.3} ms by WeCom alone, {through:.3} ms through us"));
+                progress(&format!(
+                    "miss: {alone:.3} ms by WeCom alone, {through:.3} ms through us"
+                ));
                 added.push(through - alone);
                 direct.push(alone);
             }
@@ -548,7 +598,9 @@ impl<'a> Bench<'a> {
                 )?;
                 questions.push((wecom.questions() - before) as f64);
                 let beyond = took.saturating_sub(wecom.last_took());
-                progress(&format!("stampede: {took:?}, {beyond:?} beyond WeCom's own time"));
+                progress(&format!(
+                    "stampede: {took:?}, {beyond:?} beyond WeCom's own time"
+                ));
                 slowest.push(beyond.as_secs_f64() * 1e3);
             }
             ours.turn_log()?;
@@ -641,7 +693,11 @@ fn judge(hits: &[Hits]) -> Vec<Figure> {
     };
     let figures = [
         ("a hit, ours over the limit", of("hot key", "limit"), 1.25),
-        ("a hit among 10,000, ours over the limit", of("10,000 keys", "limit"), 1.35),
+        (
+            "a hit among 10,000, ours over the limit",
+            of("10,000 keys", "limit"),
+            1.35,
+        ),
         ("a 304, ours over the limit", of("304", "limit"), 1.25),
         ("a hit, ours over nginx", of("hot key", "nginx"), 0.75),
         ("a hit, ours over Varnish", of("hot key", "varnish"), 0.60),
@@ -701,7 +757,12 @@ fn said(program: &str, arguments: &[&str]) -> String {
 fn machine() -> String {
     let cpu = std::fs::read_to_string(Path::new("/proc/cpuinfo")).unwrap_or_default();
     let model = cpu.lines().find(|line| line.starts_with("model name"));
-    let model = model.and_then(|line| line.split(": ").nth(1)).unwrap_or("a processor");
-    let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
+    let model = model
+        .and_then(|line| line.split(": ").nth(1))
+        .unwrap_or("a processor");
+    let cores = cpu
+        .lines()
+        .filter(|line| line.starts_with("processor"))
+        .count();
     format!("{model}, {cores} cores, Linux {}", said("uname", &["-r"]))
 }

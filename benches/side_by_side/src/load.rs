@@ -31,7 +31,6 @@ pub fn meeting_id(number: u32) -> String {
 
 /// A request for one of many meetings.
 pub struct Request {
-    address: SocketAddr,
     fields: String,
 }
 
@@ -45,12 +44,7 @@ impl Request {
             fields = format!("{fields}{name}: {value}\r\n");
         }
         fields.push_str("\r\n");
-        Self { address, fields }
-    }
-
-    /// Where it is sent.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+        Self { fields }
     }
 
     /// For the meeting of that number.

@@ -28,9 +28,16 @@ pub struct Process {
 
 impl Process {
     /// Starts `program` on that core, with what it says on standard error in `said`.
-    pub fn start(core: usize, program: &str, arguments: &[&str], said: File) -> Result<Self, Failure> {
-        let child = Command::new("taskset")
-            .args(["--cpu-list", &core.to_string(), program])
+    pub fn start(
+        core: usize,
+        program: &str,
+        arguments: &[&str],
+        said: File,
+    ) -> Result<Self, Failure> {
+        // Ends when we do, however we do; and as its own process, not as one of a process between.
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "TERM", "taskset", "--cpu-list"])
+            .args([&core.to_string(), program])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -24,7 +24,12 @@ pub fn keep(results: &Results, folder: &Path) -> Result<(), Failure> {
 
 fn tables(results: &Results) -> String {
     let mut lines = vec![
-        format!("{} · {} · {}", results.date, results.machine, results.versions.join(" · ")),
+        format!(
+            "{} · {} · {}",
+            results.date,
+            results.machine,
+            results.versions.join(" · ")
+        ),
         format!(
             "{} rounds of {} s; an answer is {} bytes and {} header fields",
             results.rounds.0,
@@ -33,12 +38,16 @@ fn tables(results: &Results) -> String {
             results.answer.fields.len()
         ),
         String::new(),
-        "| case | server | CPU, µs a request | over the limit | requests a second | of its core |".to_owned(),
+        "| case | server | CPU, µs a request | over the limit | requests a second | of its core |"
+            .to_owned(),
         "|---|---|--:|--:|--:|--:|".to_owned(),
     ];
     for hits in &results.hits {
         for row in &hits.rows {
-            let over = row.over_limit.map(|over| format!("{over:.2}")).unwrap_or_default();
+            let over = row
+                .over_limit
+                .map(|over| format!("{over:.2}"))
+                .unwrap_or_default();
             lines.push(format!(
                 "| {} | {} | {:.2} | {over} | {:.0} | {:.0} % |",
                 hits.case,
@@ -51,12 +60,19 @@ fn tables(results: &Results) -> String {
     }
     if let Some((rate, latencies)) = &results.latency {
         lines.push(String::new());
-        lines.push(format!("| {rate:.0} a second, ms since due | p50 | p90 | p99 | p99.9 | slowest |"));
+        lines.push(format!(
+            "| {rate:.0} a second, ms since due | p50 | p90 | p99 | p99.9 | slowest |"
+        ));
         lines.push("|---|--:|--:|--:|--:|--:|".to_owned());
         for latency in latencies {
             lines.push(format!(
                 "| {} | {:.3} | {:.3} | {:.3} | {:.3} | {:.3} |",
-                latency.server, latency.p50_ms, latency.p90_ms, latency.p99_ms, latency.p999_ms, latency.max_ms
+                latency.server,
+                latency.p50_ms,
+                latency.p90_ms,
+                latency.p99_ms,
+                latency.p999_ms,
+                latency.max_ms
             ));
         }
     }
@@ -65,7 +81,9 @@ fn tables(results: &Results) -> String {
     lines.push("|---|--:|--:|---|".to_owned());
     lines.extend(results.figures.iter().map(row));
     for (server, lines_per_request) in &results.lines_per_request {
-        lines.push(format!("| lines in the log for each request, {server} | {lines_per_request:.3} | | |"));
+        lines.push(format!(
+            "| lines in the log for each request, {server} | {lines_per_request:.3} | | |"
+        ));
     }
     lines.join("\n")
 }
@@ -77,7 +95,9 @@ fn row(figure: &Figure) -> String {
         unit,
         bound,
     } = figure;
-    let bound_text = bound.map(|bound| format!("≤ {bound} {unit}")).unwrap_or_default();
+    let bound_text = bound
+        .map(|bound| format!("≤ {bound} {unit}"))
+        .unwrap_or_default();
     let verdict = match (bound, figure.holds()) {
         (None, _) => "",
         (Some(_), true) => "holds",

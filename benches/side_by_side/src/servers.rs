@@ -25,6 +25,9 @@ use crate::wecom::WeCom;
 /// Nobody takes longer to start.
 const START_MAX: Duration = Duration::from_secs(30);
 
+/// What is counted has been counted after that long.
+const SETTLING: Duration = Duration::from_secs(5);
+
 /// Where things are, and what they stand on.
 pub struct Ground {
     /// The service's binary.
@@ -64,7 +67,8 @@ pub struct Server {
     pub lines: u64,
     log: Option<PathBuf>,
     family: Vec<i32>,
-    processes: Vec<Process>,
+    /// They end when it is dropped.
+    _processes: Vec<Process>,
 }
 
 impl Server {
@@ -96,10 +100,30 @@ impl Server {
         Ok(file.set_len(0)?)
     }
 
+    /// Begins to count anew what it was sent and what it wrote of it.
+    pub fn count_anew(&mut self) -> Result<(), Failure> {
+        self.turn_log()?;
+        (self.requests, self.lines) = (0, 0);
+        Ok(())
+    }
+
     /// Lines of its log for each request, if it has one.
     pub fn lines_per_request(&self) -> Option<f64> {
         self.log.as_ref()?;
         Some(self.lines as f64 / self.requests.max(1) as f64)
+    }
+
+    /// What its metric of that name comes to, if it comes to so much within a few seconds: what is
+    /// kept is counted behind the callers' backs.
+    pub fn metric_from(&self, name: &str, least: f64) -> Result<f64, Failure> {
+        let end = Instant::now() + SETTLING;
+        loop {
+            let value = self.metric(name)?;
+            if value >= least || Instant::now() > end {
+                return Ok(value);
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// What its metric of that name stands at.
@@ -130,6 +154,7 @@ impl Ground {
                 r#"
                 [server]
                 listen = "{address}"
+                request_timeout = "60s"
                 [admin]
                 listen = "{operators}"
                 [access]
@@ -139,6 +164,7 @@ impl Ground {
                 key_sha256 = "{digest}"
                 [wecom]
                 base_url = "http://{wecom}"
+                timeout = "20s"
                 calls_per_minute = 100_000_000
                 calls_per_hour = 1_000_000_000
                 [[wecom.apps]]
@@ -155,21 +181,33 @@ impl Ground {
                 "#
             ),
         )?;
-        let log = self.folder.join(format!("ours-{}.log", address.port()));
+        let said = self.folder.join(format!("ours-{}.log", address.port()));
         let service = text(&self.service)?;
-        let settings = text(&settings)?;
+        let arguments = ["serve", "--config", text(&settings)?];
         let begin = Instant::now();
-        let process = Process::start(self.core, service, &["serve", "--config", settings], appending(&log)?)?;
+        let process = Process::start(self.core, service, &arguments, appending(&said)?)?;
+        let log = Some(said.clone());
+        let setup = Setup {
+            name,
+            address,
+            log,
+            said,
+        };
         let ready = || get(operators, "/readyz").is_ok_and(|answer| answer.status == 200);
-        self.up(name, address, vec![process], Some(log), begin, ready)
-            .map(|server| Server {
-                operators: Some(operators),
-                ..server
-            })
+        let server = setup.up(begin, vec![process], ready)?;
+        Ok(Server {
+            operators: Some(operators),
+            ..server
+        })
     }
 
     /// The bare server.
-    pub fn limit(&self, name: &'static str, meetings: u32, recorded: &Recorded) -> Result<Server, Failure> {
+    pub fn limit(
+        &self,
+        name: &'static str,
+        meetings: u32,
+        recorded: &Recorded,
+    ) -> Result<Server, Failure> {
         let address = free_address()?;
         let (found, unchanged) = (self.folder.join("found"), self.folder.join("unchanged"));
         fs::write(&found, serde_json::to_vec(&recorded.found)?)?;
@@ -188,15 +226,26 @@ impl Ground {
             "--layout",
             self.layout.as_str(),
         ];
-        let errors = appending(&self.folder.join("limit.errors"))?;
+        let said = self.folder.join(format!("limit-{}.log", address.port()));
         let begin = Instant::now();
-        let process = Process::start(self.core, text(&program)?, &arguments, errors)?;
-        self.up(name, address, vec![process], None, begin, listens(address))
+        let process = Process::start(self.core, text(&program)?, &arguments, appending(&said)?)?;
+        let setup = Setup {
+            name,
+            address,
+            log: None,
+            said,
+        };
+        setup.up(begin, vec![process], listens(address))
     }
 
     /// nginx, with one worker. What the service says of caching (`private`) would keep it from keeping
     /// anything: that is the one thing that it is told to ignore.
-    pub fn nginx(&self, name: &'static str, origin: SocketAddr, logs: bool) -> Result<Server, Failure> {
+    pub fn nginx(
+        &self,
+        name: &'static str,
+        origin: SocketAddr,
+        logs: bool,
+    ) -> Result<Server, Failure> {
         let address = free_address()?;
         let folder = self.folder.join(format!("nginx-{}", address.port()));
         fs::create_dir_all(&folder)?;
@@ -249,16 +298,26 @@ impl Ground {
             ),
         )?;
         let arguments = ["-p", text(&folder)?, "-c", text(&settings)?];
+        let said = folder.join("said");
         let begin = Instant::now();
-        let errors = appending(&folder.join("errors"))?;
-        let process = Process::start(self.core, "nginx", &arguments, errors)?;
-        let log = logs.then_some(log);
-        self.up(name, address, vec![process], log, begin, listens(address))
+        let process = Process::start(self.core, "nginx", &arguments, appending(&said)?)?;
+        let setup = Setup {
+            name,
+            address,
+            log: logs.then_some(log),
+            said,
+        };
+        setup.up(begin, vec![process], listens(address))
     }
 
     /// Varnish, with one pool of threads, and what writes its log. It would keep nothing that was asked for with
     /// a key, or that is `private`: what keeps it from that is skipped.
-    pub fn varnish(&self, name: &'static str, origin: SocketAddr, logs: bool) -> Result<Server, Failure> {
+    pub fn varnish(
+        &self,
+        name: &'static str,
+        origin: SocketAddr,
+        logs: bool,
+    ) -> Result<Server, Failure> {
         let address = free_address()?;
         let folder = self.folder.join(format!("varnish-{}", address.port()));
         fs::create_dir_all(&folder)?;
@@ -276,7 +335,8 @@ impl Ground {
                 "#
             ),
         )?;
-        let errors = || appending(&folder.join("errors"));
+        let said = folder.join("said");
+        let errors = || appending(&said);
         let home = folder.join("home");
         let arguments = [
             "-F",
@@ -297,43 +357,69 @@ impl Ground {
             "http_gzip_support=off",
         ];
         let begin = Instant::now();
-        let mut processes = vec![Process::start(self.core, "varnishd", &arguments, errors()?)?];
+        let mut processes = vec![Process::start(
+            self.core,
+            "varnishd",
+            &arguments,
+            errors()?,
+        )?];
         let log = folder.join("log");
         if logs {
             wait_for(listens(address), &mut processes)?;
             let format = r#"{"timestamp":"%{%FT%TZ}t","level":"INFO","request.id":"%{Varnish:vxid}x","method":"%m","route":"%U","status":%s,"elapsed":%D,"cache":"%{Varnish:hitmiss}x"}"#;
             drop(appending(&log)?);
             let arguments = ["-n", text(&home)?, "-a", "-w", text(&log)?, "-F", format];
-            processes.push(Process::start(self.core, "varnishncsa", &arguments, errors()?)?);
+            processes.push(Process::start(
+                self.core,
+                "varnishncsa",
+                &arguments,
+                errors()?,
+            )?);
         }
-        let log = logs.then_some(log);
-        self.up(name, address, processes, log, begin, listens(address))
+        let setup = Setup {
+            name,
+            address,
+            log: logs.then_some(log),
+            said,
+        };
+        setup.up(begin, processes, listens(address))
     }
+}
 
+/// A server before it runs.
+struct Setup {
+    name: &'static str,
+    address: SocketAddr,
+    log: Option<PathBuf>,
+    /// What it says on standard error.
+    said: PathBuf,
+}
+
+impl Setup {
+    /// The server, when it is ready.
     fn up(
-        &self,
-        name: &'static str,
-        address: SocketAddr,
-        mut processes: Vec<Process>,
-        log: Option<PathBuf>,
+        self,
         begin: Instant,
+        mut processes: Vec<Process>,
         ready: impl Fn() -> bool,
     ) -> Result<Server, Failure> {
-        wait_for(ready, &mut processes)
-            .map_err(|error| format!("{name} (see {}): {error}", self.folder.display()))?;
+        wait_for(ready, &mut processes).map_err(|error| {
+            let said = fs::read_to_string(&self.said).unwrap_or_default();
+            format!("{}: {error}: {said}", self.name)
+        })?;
         let started_in = begin.elapsed();
         let families = processes.iter().map(Process::family);
         let family: Vec<_> = families.collect::<Result<Vec<_>, _>>()?.concat();
         Ok(Server {
-            name,
-            address,
+            name: self.name,
+            address: self.address,
             operators: None,
             started_in,
             requests: 0,
             lines: 0,
-            log,
+            log: self.log,
             family,
-            processes,
+            _processes: processes,
         })
     }
 }
@@ -381,12 +467,15 @@ fn text(path: &Path) -> Result<&str, Failure> {
 
 /// A key for the service, and its SHA-256.
 pub fn new_key(service: &Path) -> Result<(String, String), Failure> {
-    let output = Command::new(service).args(["hash-key", "--generate"]).output()?;
+    let output = Command::new(service)
+        .args(["hash-key", "--generate"])
+        .output()?;
     let output = String::from_utf8(output.stdout)?;
     let quoted = |name: &str| {
         let mut lines = output.lines();
         let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(" = \""));
-        line.and_then(|rest| rest.strip_suffix('"')).map(str::to_owned)
+        line.and_then(|rest| rest.strip_suffix('"'))
+            .map(str::to_owned)
     };
     let pair = quoted("key").zip(quoted("key_sha256"));
     pair.ok_or_else(|| "no key from hash-key".into())

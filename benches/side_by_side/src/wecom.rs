@@ -97,7 +97,9 @@ impl WeCom {
         let body = format!(r#"{{"meetingid":"{}"}}"#, load::meeting_id(number));
         let head = "POST /cgi-bin/meeting/get_info?access_token=token HTTP/1.1\r\nhost: wecom";
         let length = body.len();
-        into.extend_from_slice(format!("{head}\r\ncontent-length: {length}\r\n\r\n{body}").as_bytes());
+        into.extend_from_slice(
+            format!("{head}\r\ncontent-length: {length}\r\n\r\n{body}").as_bytes(),
+        );
     }
 }
 
