@@ -174,6 +174,7 @@ impl Ground {
                 [cache]
                 max_bytes = "3GiB"
                 [cache.fresh_for]
+                not_started = "6h" # the sample is over, and repeats: it may come back
                 ended = "6h"
                 [log]
                 level = "info"
