@@ -91,8 +91,11 @@ pub fn measure(arguments: &Arguments) -> Result<Results, Failure> {
     if bench.wants(&[Case::Zipf]) {
         bench.many(&mut results)?;
     }
-    if bench.wants(&[Case::Miss, Case::Stampede]) {
+    if bench.wants(&[Case::Miss]) {
         bench.misses(&mut results)?;
+    }
+    if bench.wants(&[Case::Stampede]) {
+        bench.stampede(&mut results)?;
     }
     if bench.wants(&[Case::Start]) {
         bench.start(&mut results)?;
@@ -407,13 +410,13 @@ impl<'a> Bench<'a> {
                     request.write(draws.u32(0..SOME), into);
                     true
                 };
-                load.open(rate, self.length / 5, &mut next, |_| ())?;
+                let mut asked = 0;
+                load.open(rate, self.length / 5, &mut next, |_| asked += 1)?;
                 let mut took = Vec::new();
                 load.open(rate, self.length, &mut next, |latency| {
                     took.push(latency.as_secs_f64() * 1e3);
                 })?;
-                server.requests +=
-                    took.len() as u64 + (rate * self.length.as_secs_f64() / 5.0) as u64;
+                server.requests += asked + took.len() as u64;
                 server.turn_log()?;
                 took.sort_by(f64::total_cmp);
                 let quantiles = [500, 900, 990, 999, 1000].map(|rank| quantile(&took, rank));
@@ -475,40 +478,19 @@ impl<'a> Bench<'a> {
             return Err("not all of that were hits".into());
         }
         let [many_rounds, one_rounds] = rounds;
-        let bound = |name, value, bound| Figure {
-            name,
-            value,
-            unit: "",
-            bound,
-        };
+        let [ours_over_one, limit_over_one] =
+            [0, 1].map(|server| ratio(&many_rounds[server], &one_rounds[server]));
         results.figures.extend([
-            bound(
-                "many meetings by Zipf's law over one, ours",
-                ratio(&many_rounds[0], &one_rounds[0]),
-                Some(1.25),
-            ),
-            bound(
-                "many meetings by Zipf's law over one, the limit",
-                ratio(&many_rounds[1], &one_rounds[1]),
-                None,
-            ),
-            bound(
+            Figure::new("many meetings over one, ours", ours_over_one, "").at_most(1.25),
+            Figure::new("many meetings over one, the limit", limit_over_one, ""),
+            Figure::new(
                 "resident growth for each meeting, over its bytes",
                 grown / bytes,
-                Some(1.5),
-            ),
-            Figure {
-                name: "resident growth for each meeting",
-                value: grown,
-                unit: "bytes",
-                bound: None,
-            },
-            Figure {
-                name: "what the service itself reckons for each",
-                value: said,
-                unit: "bytes",
-                bound: None,
-            },
+                "",
+            )
+            .at_most(1.5),
+            Figure::new("resident growth for each meeting", grown, "bytes"),
+            Figure::new("what the service itself reckons for each", said, "bytes"),
         ]);
         for (wanted, rounds) in [(many, many_rounds), (one, one_rounds)] {
             let [ours, limit] = rounds;
@@ -519,107 +501,84 @@ impl<'a> Bench<'a> {
     }
 
     fn misses(&self, results: &mut Results) -> Result<(), Failure> {
-        let mut ours = self.ground.ours("ours")?;
+        let ours = self.ground.ours("ours")?;
         let wecom = &self.ground.wecom;
+        wecom.take(MISS);
+        let request = self.request(&ours, &[]);
+        let resident = ours.resident()?;
         let mut number = UNHEARD_OF;
-        if self.wants(&[Case::Miss]) {
-            wecom.take(MISS);
-            let before = ours.resident()?;
-            let first = number;
-            let (mut added, mut direct, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
-            for _ in 0..self.rounds {
-                let alone = self.waits(wecom.address, |into| WeCom::question(0, into))?;
-                let request = self.request(&ours, &[]);
-                let spent = ours.cpu()?;
-                let through = self.waits(ours.address, |into| {
-                    request.write(number, into);
-                    number += 1;
-                })?;
-                cpu.push((ours.cpu()? - spent).as_secs_f64() * 1e6 / through.len() as f64);
-                let (through, alone) = (quantile(&through, 500), quantile(&alone, 500));
-                progress(&format!(
-                    "miss: {alone:.3} ms by WeCom alone, {through:.3} ms through us"
-                ));
-                added.push(through - alone);
-                direct.push(alone);
-            }
-            let missed = f64::from(number - first);
-            let grown = ours.resident()?.saturating_sub(before) as f64;
-            results.figures.extend([
-                Figure {
-                    name: "added to a miss, median",
-                    value: median(added.into_iter()),
-                    unit: "ms",
-                    bound: Some(1.0),
-                },
-                Figure {
-                    name: "WeCom asked without us, median",
-                    value: median(direct.into_iter()),
-                    unit: "ms",
-                    bound: None,
-                },
-                Figure {
-                    name: "a miss, of a processor",
-                    value: median(cpu.into_iter()),
-                    unit: "us",
-                    bound: None,
-                },
-                Figure {
-                    name: "resident growth for each miss",
-                    value: grown / missed,
-                    unit: "bytes",
-                    bound: None,
-                },
-            ]);
-        }
-        if self.wants(&[Case::Stampede]) {
-            wecom.take(STAMPEDE_MISS);
-            let (mut questions, mut slowest) = (Vec::new(), Vec::new());
-            for _ in 0..self.rounds {
+        let (mut added, mut direct, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..self.rounds {
+            let alone = self.waits(wecom.address, |into| WeCom::question(0, into))?;
+            let spent = ours.cpu()?;
+            let through = self.waits(ours.address, |into| {
+                request.write(number, into);
                 number += 1;
-                let request = self.request(&ours, &[]);
-                let before = wecom.questions();
-                let mut load = Load::connect(ours.address, STAMPEDE, 200)?;
-                let mut left = STAMPEDE;
-                let mut took = Duration::ZERO;
-                load.closed(
-                    |into| {
-                        let asks = left > 0;
-                        if asks {
-                            left -= 1;
-                            request.write(number, into);
-                        }
-                        asks
-                    },
-                    |_, latency| {
-                        took = took.max(latency);
-                        Ok(())
-                    },
-                )?;
-                questions.push((wecom.questions() - before) as f64);
-                let beyond = took.saturating_sub(wecom.last_took());
-                progress(&format!(
-                    "stampede: {took:?}, {beyond:?} beyond WeCom's own time"
-                ));
-                slowest.push(beyond.as_secs_f64() * 1e3);
-            }
-            ours.turn_log()?;
-            results.figures.extend([
-                Figure {
-                    name: "stampede: questions at WeCom, at most",
-                    value: questions.into_iter().fold(0.0, f64::max),
-                    unit: "",
-                    bound: Some(1.0),
-                },
-                Figure {
-                    name: "stampede: the slowest, beyond WeCom's own time",
-                    value: median(slowest.into_iter()),
-                    unit: "ms",
-                    bound: Some(60.0),
-                },
-            ]);
+            })?;
+            let spent = ours.cpu()?.saturating_sub(spent);
+            cpu.push(spent.as_secs_f64() * 1e6 / through.len() as f64);
+            let (through, alone) = (quantile(&through, 500), quantile(&alone, 500));
+            progress(&format!(
+                "miss: {alone:.3} ms by WeCom alone, {through:.3} ms through us"
+            ));
+            added.push(through - alone);
+            direct.push(alone);
         }
         wecom.take(Duration::ZERO);
+        let missed = f64::from(number - UNHEARD_OF);
+        let grown = ours.resident()?.saturating_sub(resident) as f64;
+        results.figures.extend([
+            Figure::new("added to a miss, median", median(added), "ms").at_most(1.0),
+            Figure::new("WeCom asked without us, median", median(direct), "ms"),
+            Figure::new("a miss, of a processor", median(cpu), "µs"),
+            Figure::new("resident growth for each miss", grown / missed, "bytes"),
+        ]);
+        Ok(())
+    }
+
+    fn stampede(&self, results: &mut Results) -> Result<(), Failure> {
+        let ours = self.ground.ours("ours")?;
+        let wecom = &self.ground.wecom;
+        wecom.take(STAMPEDE_MISS);
+        let request = self.request(&ours, &[]);
+        let (mut questions, mut slowest) = (0, Vec::new());
+        for number in (UNHEARD_OF..).take(self.rounds) {
+            let before = wecom.questions();
+            let mut load = Load::connect(ours.address, STAMPEDE, 200)?;
+            let mut left = STAMPEDE;
+            let mut took = Duration::ZERO;
+            load.closed(
+                |into| {
+                    let asks = left > 0;
+                    if asks {
+                        left -= 1;
+                        request.write(number, into);
+                    }
+                    asks
+                },
+                |_, latency| {
+                    took = took.max(latency);
+                    Ok(())
+                },
+            )?;
+            questions = questions.max(wecom.questions() - before);
+            let beyond = took.saturating_sub(wecom.last_took());
+            progress(&format!(
+                "stampede: {took:?}, {beyond:?} beyond WeCom's own time"
+            ));
+            slowest.push(beyond.as_secs_f64() * 1e3);
+        }
+        wecom.take(Duration::ZERO);
+        let (asked, slowest) = (questions as f64, median(slowest));
+        results.figures.extend([
+            Figure::new("stampede: questions at WeCom, at most", asked, "").at_most(1.0),
+            Figure::new(
+                "stampede: the slowest, beyond WeCom's own time",
+                slowest,
+                "ms",
+            )
+            .at_most(60.0),
+        ]);
         Ok(())
     }
 
@@ -665,21 +624,11 @@ impl<'a> Bench<'a> {
         if !status.success() {
             return Err("strip failed".into());
         }
-        let figure = |name, value, unit, bound| Figure {
-            name,
-            value,
-            unit,
-            bound: Some(bound),
-        };
+        let size = std::fs::metadata(&stripped)?.len() as f64 / 1e6;
         results.figures.extend([
-            figure("start to ready", median(started.into_iter()), "ms", 150.0),
-            figure(
-                "stripped binary",
-                std::fs::metadata(&stripped)?.len() as f64 / 1e6,
-                "MB",
-                15.0,
-            ),
-            figure("idle, resident", median(resident.into_iter()), "MiB", 20.0),
+            Figure::new("start to ready", median(started), "ms").at_most(150.0),
+            Figure::new("stripped binary", size, "MB").at_most(15.0),
+            Figure::new("idle, resident", median(resident), "MiB").at_most(20.0),
         ]);
         Ok(())
     }
@@ -702,14 +651,9 @@ fn judge(hits: &[Hits]) -> Vec<Figure> {
         ("a hit, ours over nginx", of("hot key", "nginx"), 0.75),
         ("a hit, ours over Varnish", of("hot key", "varnish"), 0.60),
     ];
-    let figures = figures.into_iter().filter_map(|(name, value, bound)| {
-        Some(Figure {
-            name,
-            value: value?,
-            unit: "",
-            bound: Some(bound),
-        })
-    });
+    let figures = figures
+        .into_iter()
+        .filter_map(|(name, value, bound)| Some(Figure::new(name, value?, "").at_most(bound)));
     figures.collect()
 }
 

@@ -77,8 +77,8 @@ pub fn ratio(one: &[Round], other: &[Round]) -> f64 {
 }
 
 /// The one in the middle, or between the two there.
-pub fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<_> = values.collect();
+pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match (values.len() % 2, values.get(middle)) {
@@ -126,6 +126,24 @@ pub struct Figure {
 }
 
 impl Figure {
+    /// Without a bound.
+    pub fn new(name: &'static str, value: f64, unit: &'static str) -> Self {
+        Self {
+            name,
+            value,
+            unit,
+            bound: None,
+        }
+    }
+
+    /// With one.
+    pub fn at_most(self, bound: f64) -> Self {
+        Self {
+            bound: Some(bound),
+            ..self
+        }
+    }
+
     /// Whether it is within its bound.
     pub fn holds(&self) -> bool {
         self.bound.is_none_or(|bound| self.value <= bound)
