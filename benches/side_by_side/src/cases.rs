@@ -164,19 +164,18 @@ impl<'a> Bench<'a> {
     fn begin(&self) -> Result<Results, Failure> {
         let ours = self.ground.ours("ours")?;
         let recorded = self.record(&ours)?;
-        let version = |program: &str, flag: &str| said(program, &[flag]);
         let service = self.ground.service.display().to_string();
         Ok(Results {
             date: said("date", &["-u", "+%F"]),
             machine: machine(),
             versions: vec![
-                version(&service, "--version"),
+                version("wecom-meeting-proxy", &service, "--version"),
                 format!(
                     "commit {}",
                     said("git", &["describe", "--always", "--dirty"])
                 ),
-                version("nginx", "-v"),
-                version("varnishd", "-V"),
+                version("nginx", "nginx", "-v"),
+                version("Varnish", "varnishd", "-V"),
             ],
             rounds: (self.rounds, self.length.as_secs_f64()),
             answer: AnswerSize {
@@ -695,6 +694,14 @@ fn said(program: &str, arguments: &[&str]) -> String {
     let text = output.map(|output| [output.stdout, output.stderr].concat());
     let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
     text.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+/// Its name, and the number among what it says of its version.
+fn version(name: &str, program: &str, flag: &str) -> String {
+    let text = said(program, &[flag]);
+    let mut words = text.split(|letter: char| !letter.is_ascii_digit() && letter != '.');
+    let number = words.find(|word| word.contains('.')).unwrap_or_default();
+    format!("{name} {number}")
 }
 
 /// Its processor, cores and kernel.

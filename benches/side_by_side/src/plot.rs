@@ -10,10 +10,13 @@ use crate::figures::Results;
 const WIDTH: f64 = 760.0;
 
 /// Where bars begin: to the left of it are names.
-const LEFT: f64 = 150.0;
+const LEFT: f64 = 190.0;
 
 /// The longest bar.
 const LONGEST: f64 = 500.0;
+
+/// From the shortest time to the longest, which is followed by what it says.
+const SPREAD: f64 = 420.0;
 
 /// From one row to the next.
 const ROW: f64 = 22.0;
@@ -101,7 +104,7 @@ impl Page {
             .fold(f64::MAX, f64::min);
         let most = latencies.iter().map(|of| of.p999_ms).fold(0.0, f64::max);
         let place =
-            |value: f64| LEFT + (value / least).ln() / (most / least).ln().max(1e-9) * LONGEST;
+            |value: f64| LEFT + 8.0 + (value / least).ln() / (most / least).ln().max(1e-9) * SPREAD;
         for of in latencies {
             let (y, class) = (self.y - 4.0, class(of.server));
             self.name(of.server);
@@ -139,10 +142,10 @@ impl Page {
 
     fn name(&mut self, server: &str) {
         let y = self.y;
-        let server = if server == "limit" {
-            "bare hyper"
-        } else {
-            server
+        let server = match server {
+            "ours" => "this service",
+            "limit" => "bare hyper",
+            other => other,
         };
         self.mark(&format!(
             "<text x=\"{}\" y=\"{y}\" text-anchor=\"end\">{server}</text>",

@@ -94,8 +94,8 @@ impl Server {
             if read == 0 {
                 break;
             }
-            let lines = part[..read].iter().filter(|byte| **byte == b'\n').count();
-            self.lines += u64::try_from(lines)?;
+            let pieces = part[..read].split(|byte| *byte == b'\n').count();
+            self.lines += u64::try_from(pieces - 1)?;
         }
         Ok(file.set_len(0)?)
     }
