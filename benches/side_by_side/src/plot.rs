@@ -16,7 +16,7 @@ const LEFT: f64 = 190.0;
 const LONGEST: f64 = 500.0;
 
 /// From the shortest time to the longest, which is followed by what it says.
-const SPREAD: f64 = 420.0;
+const SPREAD: f64 = 390.0;
 
 /// From one row to the next.
 const ROW: f64 = 22.0;
