@@ -106,6 +106,12 @@ pub fn measure(arguments: &Arguments) -> Result<Results, Failure> {
     if bench.wants(&[Case::Start]) {
         bench.start(&mut results)?;
     }
+    if arguments.smoke {
+        // What is built for tests, and measured for a moment, is not to be judged.
+        for figure in &mut results.figures {
+            figure.bound = None;
+        }
+    }
     Ok(results)
 }
 
@@ -114,7 +120,10 @@ struct Bench<'a> {
     ground: Ground,
     rounds: usize,
     length: Duration,
+    /// How many are many.
     meetings: u32,
+    /// How many are some.
+    some: u32,
     /// Requests a second.
     rate: f64,
 }
@@ -141,7 +150,7 @@ impl<'a> Bench<'a> {
             ..
         } = *arguments;
         let (rounds, seconds, meetings, rate) = if arguments.smoke {
-            (1, 1.0, 5_000, 500.0)
+            (1, 0.5, 5_000, 500.0)
         } else {
             (rounds, seconds, meetings, rate)
         };
@@ -158,6 +167,7 @@ impl<'a> Bench<'a> {
             rounds,
             length: Duration::try_from_secs_f64(seconds)?,
             meetings,
+            some: if arguments.smoke { 1_000 } else { SOME },
             rate,
         })
     }
@@ -340,25 +350,29 @@ impl<'a> Bench<'a> {
     fn beside_peers(&self, results: &mut Results) -> Result<(), Failure> {
         let ground = &self.ground;
         let mut ours = ground.ours("ours")?;
-        self.fill(&mut ours, SOME)?;
+        self.fill(&mut ours, self.some)?;
         let recorded = self.record(&ours)?;
         let origin = ours.address;
-        let mut limit = ground.limit("limit", SOME, &recorded)?;
+        let mut limit = ground.limit("limit", self.some, &recorded)?;
         let mut nginx = ground.nginx("nginx", origin, true)?;
         let mut varnish = ground.varnish("varnish", origin, true)?;
         let mut quiet_nginx = ground.nginx("nginx, no log", origin, false)?;
         let mut quiet_varnish = ground.varnish("varnish, no log", origin, false)?;
         for server in [&mut nginx, &mut varnish] {
-            self.fill(server, SOME)?;
+            self.fill(server, self.some)?;
         }
         // What filled them was asked of us; and what one writes of it may take a second.
         thread::sleep(LOG_LAG);
         for server in [&mut ours, &mut nginx, &mut varnish] {
             server.count_anew()?;
         }
-        let some = some();
+        let some = some(self.some);
         let keys = Wanted {
-            case: "10,000 keys",
+            case: if self.arguments.smoke {
+                "some keys"
+            } else {
+                "10,000 keys"
+            },
             draws: &some,
             known: false,
         };
@@ -418,7 +432,7 @@ impl<'a> Bench<'a> {
                 let mut load = Load::connect(server.address, CONNECTIONS, 200)?;
                 let mut draws = Rng::with_seed(2);
                 let mut next = |into: &mut Vec<u8>| {
-                    request.write(draws.u32(0..SOME), into);
+                    request.write(draws.u32(0..self.some), into);
                     true
                 };
                 let mut asked = 0;
@@ -668,10 +682,10 @@ fn judge(hits: &[Hits]) -> Vec<Figure> {
     figures.collect()
 }
 
-/// Meetings below [`SOME`], one as likely as the other.
-fn some() -> Vec<u32> {
+/// Meetings below that number, one as likely as the other.
+fn some(meetings: u32) -> Vec<u32> {
     let mut dice = Rng::with_seed(1);
-    (0..DRAWS).map(|_| dice.u32(0..SOME)).collect()
+    (0..DRAWS).map(|_| dice.u32(0..meetings)).collect()
 }
 
 /// Meetings below that number, the second asked for half as often as the first, the third a third: by

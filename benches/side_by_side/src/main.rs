@@ -62,7 +62,7 @@ pub struct Arguments {
     /// This case alone; can be given several times
     #[arg(long, value_name = "CASE")]
     only: Vec<Case>,
-    /// A round of a second, few meetings: whether everything still works
+    /// One short round of each, few meetings: whether everything still works
     #[arg(long)]
     smoke: bool,
     /// How many meetings are many
