@@ -24,3 +24,7 @@ openapi:
 soak minutes="10" seed="1":
     cargo build --release --locked --bins
     cargo run --release --locked --example soak -- --minutes {{ minutes }} --seed {{ seed }}
+
+# The service beside a bare server, nginx and Varnish: what a request costs.
+bench *arguments:
+    benches/side_by_side/run {{ arguments }}
