@@ -17,6 +17,7 @@ use std::task::Poll;
 use axum::Router;
 use axum::body::Body;
 use http::HeaderMap;
+use http::HeaderName;
 use http::Method;
 use http::Request;
 use http::Response;
@@ -39,6 +40,10 @@ use crate::metrics;
 use crate::metrics::Route;
 use crate::metrics::Shed;
 use crate::telemetry::Parent;
+
+/// The fields in which a caller tells of its trace (W3C Trace Context).
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// A request that has come in.
 pub(super) struct Arrival<'a> {
@@ -169,8 +174,8 @@ async fn caught<T>(
 
 /// The span of a caller that a request is part of, if it says so.
 fn parent(headers: &HeaderMap) -> Option<Parent> {
-    let field = |name: &str| headers.get(name)?.to_str().ok();
-    Parent::read(field("traceparent")?, field("tracestate"))
+    let field = |name: HeaderName| headers.get(name)?.to_str().ok();
+    Parent::read(field(TRACEPARENT)?, field(TRACESTATE))
 }
 
 /// A method, as OpenTelemetry has it.

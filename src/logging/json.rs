@@ -149,7 +149,7 @@ impl Visit for Line {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.name(field);
         if value.is_finite() {
-            let _ = write!(self.0, "{value}");
+            self.text(zmij::Buffer::new().format_finite(value));
         } else {
             self.text("null");
         }

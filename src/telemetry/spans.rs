@@ -33,13 +33,21 @@ tokio::task_local! {
     static CURRENT: Span;
 }
 
-/// Something that goes on for a while, where that is traced. It ends with the last clone.
+/// Something that goes on for a while. It ends with the last clone.
 #[derive(Clone, Debug, Default)]
-pub struct Span(Option<Arc<Open>>);
+pub enum Span {
+    /// Of a trace that is not collected: nor is what is part of it.
+    Dark,
+    /// Where nothing is traced.
+    #[default]
+    Off,
+    /// Of a trace that is collected.
+    Traced(Arc<Open>),
+}
 
 /// A span that has not ended yet.
 #[derive(Debug)]
-struct Open {
+pub struct Open {
     making: Arc<Making>,
     descent: Descent,
     span_id: SpanId,
@@ -108,9 +116,9 @@ impl Tracer {
     ) -> Span {
         let what = || What::Request { method, route };
         match (&self.0, parent) {
-            (None, _) => Span::default(),
+            (None, _) => Span::Off,
             (Some(making), None) => Span::root(making, what),
-            (Some(_), Some(parent)) if !parent.is_sampled => Span::default(),
+            (Some(_), Some(parent)) if !parent.is_sampled => Span::Dark,
             (Some(making), Some(parent)) => {
                 let descent = Descent {
                     trace_id: parent.trace_id,
@@ -137,7 +145,7 @@ impl Tracer {
             resend_count,
         };
         match (&self.0, CURRENT.try_with(Span::clone)) {
-            (None, _) => Span::default(),
+            (None, _) => Span::Off,
             (Some(making), Err(_)) => Span::root(making, what),
             (Some(_), Ok(current)) => current.child(what),
         }
@@ -187,13 +195,13 @@ impl Span {
         if making.collects(descent.trace_id) {
             Self::begin(making, descent, what())
         } else {
-            Self::default()
+            Self::Dark
         }
     }
 
     fn child(&self, what: impl FnOnce() -> What) -> Self {
-        let Some(parent) = &self.0 else {
-            return Self::default();
+        let Self::Traced(parent) = self else {
+            return self.clone();
         };
         let descent = Descent {
             trace_id: parent.descent.trace_id,
@@ -204,24 +212,30 @@ impl Span {
     }
 
     fn begin(making: &Arc<Making>, descent: Descent, what: What) -> Self {
-        Self(Some(Arc::new(Open {
+        Self::Traced(Arc::new(Open {
             making: Arc::clone(making),
             descent,
             span_id: SpanId::random(),
             began: making.clock.now(),
             what,
             notes: Mutex::default(),
-        })))
+        }))
     }
 
-    /// Does something that is part of it.
+    /// Does something that is part of it. What is large is better pinned where it is, as it is moved.
     pub async fn around<T>(&self, doing: impl Future<Output = T>) -> T {
-        CURRENT.scope(self.clone(), doing).await
+        match self {
+            Self::Off => doing.await,
+            Self::Dark | Self::Traced(_) => CURRENT.scope(self.clone(), doing).await,
+        }
     }
 
     /// The trace that it belongs to; `None` where nothing is traced.
     pub fn trace_id(&self) -> Option<TraceId> {
-        self.0.as_ref().map(|open| open.descent.trace_id)
+        match self {
+            Self::Dark | Self::Off => None,
+            Self::Traced(open) => Some(open.descent.trace_id),
+        }
     }
 
     /// Notes what a caller was answered.
@@ -247,7 +261,7 @@ impl Span {
     }
 
     fn note(&self, note: impl FnOnce(&mut Notes)) {
-        if let Some(open) = &self.0 {
+        if let Self::Traced(open) = self {
             note(&mut open.notes.lock().unwrap_or_else(PoisonError::into_inner));
         }
     }
