@@ -1,4 +1,5 @@
-//! `config.example.toml`: it shows every key and no other, with the values that hold by default.
+//! `config.example.toml`: it shows every key and no other, with the values that hold by default; and so
+//! does `docs/operations.md`.
 
 use super::*;
 
@@ -151,5 +152,64 @@ fn no_key_is_read_that_the_example_does_not_show() {
         let shown: BTreeSet<_> = table.expect("a table").keys().cloned().collect();
 
         assert_eq!(known_keys(header), shown, "{path}");
+    }
+}
+
+/// What `docs/operations.md` tells of each key: its path, and the cell of its default.
+fn told() -> BTreeMap<String, &'static str> {
+    let mut table = None;
+    let mut told = BTreeMap::new();
+    for line in include_str!("../../../docs/operations.md").lines() {
+        if line.starts_with('#') {
+            let header = line
+                .strip_prefix("### `[")
+                .map(|rest| rest.trim_matches(['[', ']', '`']));
+            table = header;
+        }
+        let (Some(table), Some(row)) = (table, line.strip_prefix("| `")) else {
+            continue;
+        };
+        let (key, _) = row.split_once('`').expect("a key");
+        let default = row.split(" | ").nth(2).expect("a default");
+        let before = told.insert(format!("{table}.{key}"), default);
+        assert_eq!(before, None, "{table}.{key} is told twice");
+    }
+    told
+}
+
+#[test]
+fn operators_are_told_of_every_key_and_no_other() {
+    let whole: Table = whole_example().parse().expect("TOML");
+    let mut shown = BTreeMap::new();
+    keys(&whole, "", &mut shown);
+    let mut told: BTreeSet<_> = told().into_keys().collect();
+    // It may be a table, whose keys are told too.
+    assert!(told.remove("access.callers.key_sha256"));
+
+    assert_eq!(told, shown.into_keys().collect());
+}
+
+#[test]
+fn operators_are_told_the_defaults() {
+    let example: Table = EXAMPLE.parse().expect("TOML");
+    let mut shown = BTreeMap::new();
+    keys(&example, "", &mut shown);
+    // There is no default of what an app is.
+    let shown: Vec<_> = shown
+        .into_keys()
+        .filter(|path| !path.starts_with("wecom.apps."))
+        .collect();
+    assert!(shown.len() > 30, "{shown:?}");
+    let told = told();
+    for path in shown {
+        let mut values = path.split('.');
+        let table = values.next().and_then(|table| example.get(table));
+        let value = values.try_fold(table.expect("a table"), |value, key| value.get(key));
+        let cell = told[&path].trim_matches('`');
+        let cell: Table = format!("told = {cell}")
+            .parse()
+            .unwrap_or_else(|error| panic!("{path}: {cell}: {error}"));
+
+        assert_eq!(cell.get("told"), value, "{path}");
     }
 }
