@@ -7,17 +7,25 @@
 # `admin.listen` "0.0.0.0:9090" if probes and scrapers come from outside of it. That is left to the
 # settings: a variable set here would overrule what the file says.
 #
-# For another architecture, build on it, with --build-arg TARGET=aarch64-unknown-linux-gnu.
+# With `--target simulator`, a WeCom to try it on comes out instead. deploy/compose.yaml has both,
+# and deploy/test-image.sh builds and tries all of it.
 
-ARG BUILD_IMAGE=docker.io/library/rust:1.95.0-slim-bookworm
+# Pinned by its digest; the tag is for people. The digest stands as others who pin this tag have it, for
+# no registry was at hand here: before a release, have yours say what it is, and pass it on.
+#
+#   docker buildx imagetools inspect docker.io/library/rust:1.95.0-slim-bookworm
+#   docker build --build-arg BUILD_IMAGE=docker.io/library/rust:1.95.0-slim-bookworm@sha256:... .
+ARG BUILD_IMAGE=docker.io/library/rust:1.95.0-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082
 ARG RUNTIME_IMAGE=scratch
 
 # ---------------------------------------------------------------------------------------- build
 
-FROM ${BUILD_IMAGE} AS build
+FROM ${BUILD_IMAGE} AS dependencies
 
+# What to build for: the builder's own kind, so that `--platform linux/arm64` is enough where there is a
+# builder of that kind. Another triple needs a BUILD_IMAGE that has its standard library and its linker.
+ARG TARGET=host-tuple
 ARG CARGO_AUDITABLE=0.7.7
-ARG TARGET=x86_64-unknown-linux-gnu
 
 # For the C that is in it. Whichever make the base has: nothing of it is left in the image.
 # hadolint ignore=DL3008
@@ -33,6 +41,12 @@ RUN cargo install --locked cargo-auditable --version "${CARGO_AUDITABLE}"
 ENV CARGO_INCREMENTAL=0 \
     RUSTFLAGS="-C target-feature=+crt-static --cfg getrandom_backend=\"linux_getrandom\""
 
+# Cargo reads these where they are given, and else what Cargo.toml says. To see in a hurry whether an
+# image can be made at all, and for no other purpose: --build-arg CARGO_PROFILE_RELEASE_LTO=off
+ARG CARGO_PROFILE_RELEASE_LTO
+ARG CARGO_PROFILE_RELEASE_OPT_LEVEL
+ARG CARGO_PROFILE_RELEASE_CODEGEN_UNITS
+
 WORKDIR /build
 
 # What we depend on, with next to nothing of ours: a layer that stays until a manifest changes.
@@ -41,21 +55,42 @@ COPY simulator/Cargo.toml simulator/
 RUN mkdir -p src simulator/src \
     && touch src/lib.rs simulator/src/lib.rs \
     && echo 'fn main() {}' > src/main.rs \
-    && cargo auditable build --release --locked --target "${TARGET}" --bin wecom-meeting-proxy \
-    && rm -r src
+    && cargo auditable build --release --locked --target "${TARGET}" --bin wecom-meeting-proxy
 
 # Ours. Files keep their dates when they are copied, and may be older than the empty crate above.
+FROM dependencies AS build-simulator
+COPY simulator/src simulator/src
+RUN find simulator/src -type f -exec touch {} + \
+    && cargo auditable build --release --locked --target "${TARGET}" --package wecom-simulator \
+    && install -D target/*/release/wecom-simulator /image/wecom-simulator
+COPY LICENSE-APACHE LICENSE-MIT /image/licenses/
+
+FROM dependencies AS build
 COPY src src
 RUN find src -type f -exec touch {} + \
     && cargo auditable build --release --locked --target "${TARGET}" --bin wecom-meeting-proxy \
-    && install -D "target/${TARGET}/release/wecom-meeting-proxy" /image/wecom-meeting-proxy \
-    && /image/wecom-meeting-proxy --version
-
+    && install -D target/*/release/wecom-meeting-proxy /image/wecom-meeting-proxy
 COPY LICENSE-APACHE LICENSE-MIT /image/licenses/
 
-# ---------------------------------------------------------------------------------------- image
+# ------------------------------------------------------------------------- image of the simulator
 
-FROM ${RUNTIME_IMAGE}
+# For demonstrations: it answers anybody, and lets anybody make trouble.
+FROM ${RUNTIME_IMAGE} AS simulator
+
+LABEL org.opencontainers.image.title="wecom-simulator" \
+      org.opencontainers.image.description="A WeCom small enough to hold in the hand: for tests and demonstrations" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0"
+
+COPY --from=build-simulator /image /
+USER 65532:65532
+EXPOSE 9999
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/wecom-simulator"]
+CMD ["--listen", "0.0.0.0:9999"]
+
+# ------------------------------------------------------------------------- image of the service
+
+FROM ${RUNTIME_IMAGE} AS service
 
 ARG REVISION=unknown
 ARG VERSION=0.1.0
