@@ -11,6 +11,7 @@
 # Needs root, Debian and its packages, and Rust. Ends with 77 where no engine can be had.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source .ci/blocks
 source deploy/image/engine.sh
 source deploy/image/bases.sh
 
@@ -148,6 +149,9 @@ fi
 step "the whole, as compose.yaml has it"
 compose down --volumes 2>/dev/null
 began=$SECONDS
+# What people are told to run, but for the images, which are there by now, and the background.
+[ "$(block compose README.md)" = 'docker compose -f deploy/compose.yaml up --build' ] ||
+    fail "README.md tells to run something else"
 compose up --detach --no-build
 for service in replica-1 replica-2 gateway prometheus; do
     within 60 healthy "$service"
@@ -168,7 +172,10 @@ ask -H "Authorization: Bearer $key" "$gateway/$meeting" | grep -o '"title":"[^"]
 [ "$(inside curl -s -o /dev/null -w '%{http_code}' "$gateway/$meeting")" = 401 ] || fail "it is shown without a key"
 
 step "the lines that people are shown"
-lines=$(cat README.md deploy/compose/README.md | sed -n '/^<!-- containers -->$/,/^```$/p' | grep '^curl ')
+lines=$(
+    block composed README.md
+    block containers deploy/compose/README.md | grep '^curl '
+)
 while IFS= read -r line; do
     printf '$ %s\n' "$line"
     # An answer that is a problem is an answer. What fails is no answer at all.
