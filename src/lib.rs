@@ -37,6 +37,7 @@ pub mod places;
 pub mod repeat;
 pub mod service;
 pub mod setting;
+pub mod supervisor;
 pub mod telemetry;
 pub mod tls;
 pub mod wecom;

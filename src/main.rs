@@ -143,13 +143,14 @@ async fn serve(SettingsArgs { config }: SettingsArgs) -> ExitCode {
     };
     // Dropped last: what waits to be written is written then.
     let log = logging::begin(&checked.config.log, &chance.clock);
+    let supervisor = sources.supervisor();
     let rereading = Rereading {
         sources,
         log: Some(log.switch()),
     };
     let fitting = descriptors::make_room_for(connections_max(&checked.config));
     let app = match App::open(checked, rereading, chance, tracer.unwrap_or_default()) {
-        Ok(app) => app.within(fitting),
+        Ok(app) => app.within(fitting).under(supervisor),
         Err(error) => {
             complain(&error.to_string());
             return FAILED;

@@ -9,7 +9,7 @@ mod floors {
     use std::path::Path;
 
     /// Each room, from the ground up, and the rooms it uses. None may be above it, or beside it.
-    const FLOORS: [(&str, &[&str]); 21] = [
+    const FLOORS: [(&str, &[&str]); 22] = [
         // Ground floor: words and numbers. No room but, at most, another of words.
         ("clock", &[]),
         ("descriptors", &[]),
@@ -20,6 +20,7 @@ mod floors {
         ("places", &[]),
         ("repeat", &[]),
         ("setting", &[]),
+        ("supervisor", &[]),
         ("logging", &["clock", "setting"]),
         ("pace", &["clock"]),
         ("tls", &["clock"]),
@@ -82,6 +83,7 @@ mod floors {
                 "logging",
                 "service",
                 "setting",
+                "supervisor",
                 "telemetry",
                 "tls",
                 "wecom",
@@ -90,8 +92,18 @@ mod floors {
         (
             "app",
             &[
-                "clock", "config", "dice", "http", "logging", "metrics", "service", "setting",
-                "tls", "wecom",
+                "clock",
+                "config",
+                "dice",
+                "http",
+                "logging",
+                "metrics",
+                "service",
+                "setting",
+                "supervisor",
+                "telemetry",
+                "tls",
+                "wecom",
             ],
         ),
         // No room of the service: what fuzzers hold against the rooms.

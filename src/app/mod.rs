@@ -1,5 +1,6 @@
 //! Wires the rooms, opens the doors, and closes them again.
 
+mod herald;
 mod steward;
 
 use std::io;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tokio_util::task::TaskTracker;
 
+use self::herald::Herald;
 use self::steward::Steward;
 use crate::config::Checked;
 use crate::config::Config;
@@ -30,6 +32,7 @@ use crate::metrics::Metrics;
 use crate::service::Load;
 use crate::service::Meetings;
 use crate::setting::Flaw;
+use crate::supervisor::Supervisor;
 use crate::telemetry::Tracer;
 use crate::tls;
 use crate::wecom::Instruments;
@@ -61,6 +64,7 @@ pub struct App {
     steward: Steward,
     /// Where questions are asked.
     questions: TaskTracker,
+    supervisor: Supervisor,
 }
 
 /// How the settings can be read again, and the log be turned to them.
@@ -139,6 +143,7 @@ impl App {
             desk,
             steward,
             questions,
+            supervisor: Supervisor::default(),
         })
     }
 
@@ -152,6 +157,12 @@ impl App {
             .limits
             .within(usize::try_from(left).unwrap_or(usize::MAX));
         Self { limits, ..self }
+    }
+
+    /// The same, and it tells them how it stands.
+    #[must_use]
+    pub fn under(self, supervisor: Supervisor) -> Self {
+        Self { supervisor, ..self }
     }
 
     /// Whoever rings it has the settings read again.
@@ -181,22 +192,31 @@ impl App {
             desk,
             steward,
             questions,
+            supervisor,
         } = self;
+        let doors = format!(
+            "serving callers on {} and operators on {}",
+            callers.address(),
+            operators.address()
+        );
         tracing::info!(
-            callers = %callers.address(), operators = %operators.address(),
-            "serving callers on {} and operators on {}", callers.address(), operators.address(),
+            callers = %callers.address(), operators = %operators.address(), "{doors}",
         );
         tell_if_lowered(&limits, &config.load());
         let office = office(&desk, steward.log.clone(), leave.clone());
+        let herald = Herald::new(supervisor, office.clone(), doors);
         let (callers_stop, operators_stop) = (CancellationToken::new(), CancellationToken::new());
-        let steward = AbortOnDropHandle::new(tokio::spawn(steward.serve()));
+        let steward = AbortOnDropHandle::new(tokio::spawn(steward.serve(herald.clone())));
         let operators =
             http::serve_operators(operators, office, limits.clone(), operators_stop.clone());
         let operators = tokio::spawn(operators);
         let callers = http::serve_callers(callers, desk, limits, callers_stop.clone());
         let mut callers = tokio::spawn(callers);
+        herald.ready().await;
+        let heralding = AbortOnDropHandle::new(tokio::spawn(herald.clone().serve()));
 
         leave.cancelled().await;
+        herald.stopping().await;
         let http::Settings {
             drain_delay,
             drain_timeout,
@@ -221,7 +241,7 @@ impl App {
         operators_stop.cancel();
         let _ = tokio::time::timeout(OPERATORS_GRACE, operators).await;
         callers.abort();
-        drop(steward);
+        drop((heralding, steward));
     }
 }
 

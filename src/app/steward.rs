@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use super::herald::Herald;
 use crate::clock::Clock;
 use crate::config;
 use crate::config::Checked;
@@ -52,7 +53,7 @@ type Complaint = Vec<String>;
 
 impl Steward {
     /// Does so until it is dropped.
-    pub(super) async fn serve(mut self) {
+    pub(super) async fn serve(mut self, herald: Herald) {
         let mut keepers: JoinSet<()> = self.wecom.token_keepers().collect();
         let mut complaint = Complaint::new();
         loop {
@@ -65,12 +66,16 @@ impl Steward {
             if !told && complaint.is_empty() && !self.has_changed().await {
                 continue;
             }
+            if told {
+                herald.reloading().await;
+            }
             match self.reread().await {
                 Ok(()) => {
                     // Ended before their successors begin: they know none but the old secrets.
                     keepers.shutdown().await;
                     keepers = self.wecom.token_keepers().collect();
                     complaint.clear();
+                    herald.taken();
                     tracing::info!("took the settings that were read again");
                 }
                 Err(why) => {
@@ -78,7 +83,11 @@ impl Steward {
                         complain(&why);
                     }
                     complaint = why;
+                    herald.not_taken();
                 }
+            }
+            if told {
+                herald.reloaded().await;
             }
         }
     }

@@ -30,6 +30,8 @@ use crate::http::Roster;
 use crate::logging;
 use crate::service;
 use crate::setting::Flaw;
+use crate::supervisor::Given;
+use crate::supervisor::Supervisor;
 use crate::telemetry;
 use crate::tls::Credentials;
 use crate::wecom;
@@ -121,6 +123,16 @@ impl Sources {
             file,
             variables: std::env::vars_os().collect(),
         }
+    }
+
+    /// Whoever started us, as the environment has it. To be called in a runtime.
+    pub fn supervisor(&self) -> Supervisor {
+        let variable = |name| self.variable(name).map(OsString::as_os_str);
+        Supervisor::given(Given {
+            socket: variable("NOTIFY_SOCKET"),
+            watchdog_usec: variable("WATCHDOG_USEC"),
+            watchdog_pid: variable("WATCHDOG_PID"),
+        })
     }
 
     fn variable(&self, name: &str) -> Option<&OsString> {

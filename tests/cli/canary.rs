@@ -1,7 +1,8 @@
 //! Canaries: secrets, people and what WeCom says of us, looked for in everything that gets out.
 //!
 //! The service runs at the most talkative level, and everything that can go well or wrong does. Then
-//! the log, the metrics, the traces, what operators are told and every problem are searched.
+//! the log, the metrics, the traces, what operators and whoever started us are told and every problem
+//! are searched.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,6 +26,7 @@ use crate::shell::Service;
 use crate::shell::Shell;
 use crate::shell::nobody;
 use crate::shell::until_ready;
+use crate::supervisor::Supervisor;
 
 const SECRET: &str = "canary-of-the-app-secret";
 const NEXT_SECRET: &str = "canary-of-the-next-secret";
@@ -189,7 +191,8 @@ async fn wecom() -> Simulator {
 /// What gets out of a service whose WeCom is in trouble, as often as it is asked.
 async fn in_trouble(api: Api, trouble: Trouble) -> Heard {
     let (wecom, collector) = (wecom().await, Collector::start().await);
-    let shell = talkative(&wecom).with(
+    let supervisor = Supervisor::at_a_path();
+    let shell = supervisor.starting(talkative(&wecom)).with(
         "WECOM_PROXY_TELEMETRY__OTLP_ENDPOINT",
         &collector.endpoint(),
     );
@@ -222,6 +225,9 @@ async fn in_trouble(api: Api, trouble: Trouble) -> Heard {
         let lines: Vec<_> = service.lines.iter().collect();
         assert!(lines.iter().any(|line| line.contains("GET /meetings")));
         heard.note("the log", lines.join("\n"));
+        let told = supervisor.rest().concat();
+        assert!(told.contains("STOPPING=1\n"), "{told}");
+        heard.note("the supervisor", told);
         heard
     });
     assert!(!collector.bodies().is_empty(), "traces were handed over");

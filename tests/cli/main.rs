@@ -15,6 +15,7 @@ mod descriptors;
 mod leaving;
 mod logging;
 mod shell;
+mod supervisor;
 mod tls;
 mod tracing;
 

@@ -63,7 +63,7 @@ pub struct Office {
 impl Office {
     /// Why callers should not be sent here; `Ok` if they should. An outage of WeCom is no reason:
     /// what is kept can be served, and another replica would fare no better.
-    fn readiness(&self) -> Result<(), &'static str> {
+    pub fn readiness(&self) -> Result<(), &'static str> {
         if self.leaving.is_cancelled() {
             return Err("shutting down");
         }
