@@ -172,17 +172,20 @@ ask -H "Authorization: Bearer $key" "$gateway/$meeting" | grep -o '"title":"[^"]
 [ "$(inside curl -s -o /dev/null -w '%{http_code}' "$gateway/$meeting")" = 401 ] || fail "it is shown without a key"
 
 step "the lines that people are shown"
-lines=$(
-    block composed README.md
-    block containers deploy/compose/README.md | grep '^curl '
-)
-while IFS= read -r line; do
-    printf '$ %s\n' "$line"
-    # An answer that is a problem is an answer. What fails is no answer at all.
-    inside bash -c "$line" </dev/null >"$folder/answer" 2>/dev/null
+show() {
+    printf '$ %s\n' "$1"
+    inside bash -c "$1" </dev/null >"$folder/answer" 2>/dev/null
     head -c 300 "$folder/answer"
     printf '\n'
-done <<<"$lines"
+}
+while IFS= read -r line; do
+    show "$line"
+    grep -q -E '^HTTP/1.1 20[04] |"status":"success"' "$folder/answer" || fail "not what was promised"
+done < <(block composed README.md)
+while IFS= read -r line; do
+    # An answer that is a problem is an answer. What fails is no answer at all.
+    show "$line"
+done < <(block containers deploy/compose/README.md | grep '^curl ')
 
 step "Prometheus has scraped both, and knows the rules"
 query() {
