@@ -96,6 +96,9 @@ impl Manner {
             ("WECOM_PROXY_CACHE__FRESH_FOR__BY_CODE_MAX", "1h"),
             ("WECOM_PROXY_WECOM__CALLS_PER_MINUTE", "10000000"),
             ("WECOM_PROXY_WECOM__CALLS_PER_HOUR", "10000000"),
+            // It is memory that is judged, however busy the machine.
+            ("WECOM_PROXY_SERVER__REQUEST_TIMEOUT", "60s"),
+            ("WECOM_PROXY_WECOM__TIMEOUT", "30s"),
             (
                 "WECOM_PROXY_ACCESS__REVEAL",
                 if self.reveals { everything } else { "[]" },
