@@ -11,6 +11,7 @@
 # Needs root, Debian and its packages, and Rust. Ends with 77 where no engine can be had.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+source .ci/blocks
 source deploy/image/engine.sh
 source deploy/image/bases.sh
 
@@ -145,10 +146,15 @@ fi
 
 # ------------------------------------------------------------------------------------------- the whole
 
-step "the whole, as compose.yaml has it"
+step "the whole, as compose.yaml has it, started as the README says"
 compose down --volumes 2>/dev/null
+# But for what the engine is called here, and the images, which are there already.
+up=$(block compose README.md)
+printf '$ %s\n' "$up"
+read -ra up <<<"${up#docker compose -f deploy/compose.yaml }"
+[ "${up[0]}" = up ] || fail "the README starts something else"
 began=$SECONDS
-compose up --detach --no-build
+compose "${up[@]/#--build/--no-build}" --detach
 for service in replica-1 replica-2 gateway prometheus; do
     within 60 healthy "$service"
 done
@@ -194,6 +200,16 @@ rules = [rule for group in json.load(sys.stdin)["data"]["groups"] for rule in gr
 bad = [rule["name"] for rule in rules if rule["health"] == "err"]
 assert rules and not bad, bad
 print(len(rules), "rules, none of which fails")'
+
+step "what the README tries with it"
+expected=('HTTP/1.1 200' 'HTTP/1.1 204' 'HTTP/1.1 204' '"result":"miss"')
+while IFS= read -r line; do
+    printf '$ %s\n' "$line"
+    inside bash -euo pipefail -c "$line" </dev/null >"$folder/said" 2>/dev/null
+    grep -m 1 -o -F -- "${expected[0]}" "$folder/said" || fail "no ${expected[0]}"
+    expected=("${expected[@]:1}")
+done < <(block composed README.md)
+[ ${#expected[@]} = 0 ] || fail "the README tries less"
 
 step "idle"
 for replica in replica-1 replica-2; do
