@@ -17,6 +17,7 @@ use nix::sys::resource::getrlimit;
 use nix::sys::resource::setrlimit;
 use nix::sys::signal::Signal;
 use nix::sys::signal::kill;
+use nix::time::ClockId;
 use nix::time::clock_getcpuclockid;
 use nix::unistd::Pid;
 
@@ -106,7 +107,7 @@ impl Drop for Process {
 pub fn cpu(family: &[i32]) -> Result<Duration, Failure> {
     family.iter().try_fold(Duration::ZERO, |sum, pid| {
         let clock = clock_getcpuclockid(Pid::from_raw(*pid));
-        match clock.and_then(|clock| clock.now()) {
+        match clock.and_then(ClockId::now) {
             Ok(spent) => Ok(sum + Duration::from(spent)),
             // nginx's loader, which has next to nothing to do and ends after a minute.
             Err(Errno::ESRCH) => Ok(sum),
