@@ -138,7 +138,8 @@ build() {
 build wecom-meeting-proxy service
 build wecom-simulator simulator
 "$docker" save --output "$folder/image.tar" wecom-meeting-proxy:demo
-measure "$(python3 deploy/image/judge.py "$folder/image.tar" Cargo.lock "$image_bytes_max")"
+judged=$(python3 deploy/image/judge.py "$folder/image.tar" Cargo.lock "$image_bytes_max")
+measure "$judged"
 rm "$folder/image.tar"
 measure "wecom-simulator: $("$docker" image inspect --format '{{.Size}}' wecom-simulator:demo) bytes"
 "$docker" run --rm --network none wecom-meeting-proxy:demo --version
@@ -201,7 +202,7 @@ try_lines() {
     while IFS= read -r line; do
         printf '$ %s\n' "$line"
         [ $# != 0 ] || fail "nobody knows what to expect of it"
-        inside bash -euo pipefail -c "$line" </dev/null >"$folder/said" 2>/dev/null
+        inside bash -euo pipefail -c "$line" </dev/null >"$folder/said" 2>/dev/null || fail "no answer"
         grep -m 1 -o -F -- "$1" "$folder/said" || fail "no $1"
         shift
     done
