@@ -265,7 +265,6 @@ impl Ground {
                 r#"
                 daemon off;
                 worker_processes 1;
-                worker_rlimit_nofile 65536;
                 pid {home}/pid;
                 error_log stderr warn;
                 events {{ worker_connections 4096; }}
