@@ -42,14 +42,7 @@ const HOURS: [(u64, u64); 11] = [
 const MINUTES: [(u64, u64); 4] = [(0, 60), (15, 5), (30, 30), (45, 5)];
 
 /// For how many minutes they are planned.
-const DURATIONS_MIN: [(u64, u64); 6] = [
-    (15, 10),
-    (30, 35),
-    (45, 10),
-    (60, 35),
-    (90, 7),
-    (120, 3),
-];
+const DURATIONS_MIN: [(u64, u64); 6] = [(15, 10), (30, 35), (45, 10), (60, 35), (90, 7), (120, 3)];
 
 /// Of which kind they are.
 const KINDS: [(Kind, u64); 3] = [
@@ -93,11 +86,13 @@ const LOOKS_UP_THE_NUMBER: u64 = 40;
 const MISTYPES: u64 = 2;
 
 /// How large a day.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Model {
     pub(crate) employees: usize,
     /// How many of each kind of caller there are: two calendars, two bots, two displays …
     pub(crate) callers: usize,
+    /// When they ask: all day, or within these hours of it.
+    pub(crate) asking_ms: Range<u64>,
     pub(crate) seed: u64,
 }
 
@@ -175,7 +170,7 @@ enum Fate {
 struct Urn(Vec<f64>);
 
 impl Day {
-    pub(crate) fn of(model: Model) -> Result<Self, Failure> {
+    pub(crate) fn of(model: &Model) -> Result<Self, Failure> {
         let mut rng = Rng::with_seed(model.seed);
         let sizes = Urn::zipf(INVITED, INVITED_EXPONENT);
         let count = model.employees * MEETINGS_PER_1000 / 1000;
@@ -198,7 +193,7 @@ impl Day {
             let views = model.employees * VIEWS_PER_EMPLOYEE;
             look_at_pages(&meetings, views, &mut rng, &mut lookups)?;
         }
-        lookups.retain(|lookup| OPEN_MS.contains(&lookup.at_ms));
+        lookups.retain(|lookup| model.asking_ms.contains(&lookup.at_ms));
         lookups.sort_unstable();
         Ok(Self { meetings, lookups })
     }
@@ -220,19 +215,31 @@ impl Meeting {
             Fate::Cancelled => {
                 let since_ms = rng.u64(OPEN_MS.start..start_ms);
                 let status = Status::Cancelled;
-                states.push(State { since_ms, status, ..planned });
+                states.push(State {
+                    since_ms,
+                    status,
+                    ..planned
+                });
             }
             Fate::Held => hold(planned, invited, &mut states, &mut came, rng),
             Fate::NeverHeld => {
                 let since_ms = planned.end_ms();
                 let status = Status::Expired;
-                states.push(State { since_ms, status, ..planned });
+                states.push(State {
+                    since_ms,
+                    status,
+                    ..planned
+                });
             }
             Fate::Rescheduled => {
                 let earliest_ms = OPEN_MS.start.max(start_ms - 2 * HOUR_MS);
                 let since_ms = rng.u64(earliest_ms..start_ms - 3 * MINUTE_MS);
                 let start_ms = start_ms + drawn(&PUT_OFF_MIN, rng)? * MINUTE_MS;
-                let put_off = State { since_ms, start_ms, ..planned };
+                let put_off = State {
+                    since_ms,
+                    start_ms,
+                    ..planned
+                };
                 states.push(put_off);
                 hold(put_off, invited, &mut states, &mut came, rng);
             }
@@ -241,7 +248,14 @@ impl Meeting {
         let mut touches_ms = turns_ms.clone();
         touches_ms.extend(came.iter().flat_map(|stay| [stay.start, stay.end]));
         touches_ms.sort_unstable();
-        Ok(Self { kind, states, invited, came, turns_ms, touches_ms })
+        Ok(Self {
+            kind,
+            states,
+            invited,
+            came,
+            turns_ms,
+            touches_ms,
+        })
     }
 
     /// How it was planned at first.
@@ -280,8 +294,16 @@ fn hold(
     let begins_ms = planned.start_ms - 2 * MINUTE_MS + rng.u64(0..=7 * MINUTE_MS);
     let ends_ms = planned.end_ms() - 10 * MINUTE_MS + rng.u64(0..=20 * MINUTE_MS);
     let ends_ms = ends_ms.max(begins_ms + 3 * MINUTE_MS);
-    let held = State { since_ms: begins_ms, status: Status::InProgress, ..planned };
-    let ended = State { since_ms: ends_ms, status: Status::Ended, ..planned };
+    let held = State {
+        since_ms: begins_ms,
+        status: Status::InProgress,
+        ..planned
+    };
+    let ended = State {
+        since_ms: ends_ms,
+        status: Status::Ended,
+        ..planned
+    };
     states.extend([held, ended]);
     came.push(begins_ms..ends_ms);
     for _ in 1..invited {
@@ -303,7 +325,9 @@ fn rooms(meetings: &[Meeting], doors: usize, rng: &mut Rng) -> Vec<Vec<usize>> {
         .collect();
     wanting.sort_by_key(|(index, plan)| (plan.start_ms, *index));
     for (index, plan) in wanting {
-        let mut free = rooms.iter_mut().filter(|(until_ms, _)| *until_ms <= plan.start_ms);
+        let mut free = rooms
+            .iter_mut()
+            .filter(|(until_ms, _)| *until_ms <= plan.start_ms);
         if let Some((until_ms, held)) = free.next() {
             *until_ms = plan.end_ms();
             held.push(index);
@@ -324,7 +348,10 @@ fn ask_at_doors(
         let mut at_ms = DOORS_MS.start + rng.u64(0..period_ms);
         let mut showing = held.iter().peekable();
         while let Some(&&index) = showing.peek() {
-            let ends_ms = meetings.get(index).and_then(Meeting::plan).map(State::end_ms);
+            let ends_ms = meetings
+                .get(index)
+                .and_then(Meeting::plan)
+                .map(State::end_ms);
             if ends_ms.is_some_and(|ends_ms| ends_ms <= at_ms) && showing.len() > 1 {
                 showing.next();
                 continue;
@@ -332,7 +359,10 @@ fn ask_at_doors(
             if at_ms >= DOORS_MS.end {
                 break;
             }
-            lookups.push(Lookup { at_ms, target: Target::ById(index) });
+            lookups.push(Lookup {
+                at_ms,
+                target: Target::ById(index),
+            });
             at_ms += period_ms;
         }
     }
@@ -365,7 +395,10 @@ fn ask_for_bots(index: usize, meeting: &Meeting, rng: &mut Rng, lookups: &mut Ve
 fn ask_every(period_ms: u64, span_ms: Range<u64>, index: usize, lookups: &mut Vec<Lookup>) {
     let mut at_ms = span_ms.start;
     while at_ms < span_ms.end {
-        lookups.push(Lookup { at_ms, target: Target::ById(index) });
+        lookups.push(Lookup {
+            at_ms,
+            target: Target::ById(index),
+        });
         at_ms += period_ms;
     }
 }
@@ -396,12 +429,18 @@ fn look_at_pages(
     let popularity = Urn::zipf(1..meetings.len() + 1, VIEWS_EXPONENT);
     for _ in 0..views {
         let index = popularity.draw(rng);
-        let plan = meetings.get(index).and_then(Meeting::plan).ok_or("no meeting")?;
+        let plan = meetings
+            .get(index)
+            .and_then(Meeting::plan)
+            .ok_or("no meeting")?;
         let before_ms = exponential(HOUR_MS, rng);
         let at_ms = plan.start_ms.checked_sub(before_ms);
         let at_ms = at_ms.filter(|at_ms| OPEN_MS.contains(at_ms));
         let at_ms = at_ms.unwrap_or_else(|| rng.u64(OPEN_MS.start..plan.start_ms));
-        lookups.push(Lookup { at_ms, target: Target::ById(index) });
+        lookups.push(Lookup {
+            at_ms,
+            target: Target::ById(index),
+        });
     }
     Ok(())
 }

@@ -41,18 +41,16 @@ async fn main() -> Result<(), Failure> {
     let cases = if small { cases::small() } else { cases::all() };
     let is_wanted = |case: &Case| only.as_ref().is_none_or(|group| group == case.group);
     for case in cases.into_iter().filter(is_wanted) {
-        let day = Day::of(case.model)?;
+        let day = Day::of(&case.model)?;
         let mut told = replicas::live(&day, &case.setup).await?;
         let told = told.as_object_mut().ok_or("no object")?;
         let mut line = case.described();
         let object = line.as_object_mut().ok_or("no object")?;
         object.insert("meetings".to_owned(), day.meetings.len().into());
-        if small {
-            // The rows of a small day say what was decided; bytes and minutes say little of that.
-            for key in ["kept", "lookups_a_minute", "questions_a_minute"] {
-                told.remove(key);
-            }
-        }
+        // The minutes are for the one plot of a day; and bytes say nothing of what was decided.
+        let is_base = case.group == "base";
+        told.retain(|key, _| is_base || !key.ends_with("_a_minute"));
+        told.retain(|key, _| !small || key != "kept");
         object.append(told);
         say(&line)?;
     }

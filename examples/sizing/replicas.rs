@@ -32,6 +32,7 @@ use wecom_meeting_proxy::service::Meetings;
 use wecom_meeting_proxy::service::Refusal;
 use wecom_meeting_proxy::service::Source;
 use wecom_meeting_proxy::service::Wish;
+use wecom_meeting_proxy::telemetry::Tracer;
 use wecom_meeting_proxy::wecom;
 use wecom_meeting_proxy::wecom::AppName;
 use wecom_meeting_proxy::wecom::Instruments;
@@ -90,7 +91,8 @@ struct Replica {
     meetings: Meetings,
     wecom: wecom::WeCom,
     app: AppName,
-    keeping: JoinSet<()>,
+    /// Who keeps its token. Ended when dropped.
+    _keeping: JoinSet<()>,
 }
 
 /// An answer that is on its way: of two that come together, the first that was asked for first.
@@ -99,13 +101,6 @@ struct Due {
     number: u64,
     text: String,
     asked: Asked,
-}
-
-/// What is counted of one lookup.
-struct Counting<'a> {
-    day: &'a Day,
-    began: Instant,
-    now: Instant,
 }
 
 /// Lives through the day, and tells what was counted.
@@ -189,7 +184,9 @@ impl<'a> Run<'a> {
         lookup: impl Future<Output = Result<Found, Refusal>> + Send + 'static,
     ) {
         let (tally, clock, began) = (Arc::clone(&self.tally), self.clock.clone(), self.began);
-        let meeting = meeting.and_then(|index| self.day.meetings.get(index)).cloned();
+        let meeting = meeting
+            .and_then(|index| self.day.meetings.get(index))
+            .cloned();
         self.waiting.spawn(async move {
             let found = lookup.await;
             let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
@@ -213,8 +210,15 @@ impl<'a> Run<'a> {
 
     /// Has WeCom answer what it answers until then.
     async fn answer_until(&mut self, moment_ms: u64) -> Result<(), Failure> {
-        while self.due.peek().is_some_and(|Reverse(due)| due.at_ms <= moment_ms) {
-            let Some(Reverse(Due { at_ms, text, asked, .. })) = self.due.pop() else {
+        while self
+            .due
+            .peek()
+            .is_some_and(|Reverse(due)| due.at_ms <= moment_ms)
+        {
+            let Some(Reverse(Due {
+                at_ms, text, asked, ..
+            })) = self.due.pop()
+            else {
                 break;
             };
             self.turn_to(at_ms);
@@ -334,7 +338,10 @@ fn count(
 /// The first of these moments after `from_ms` and not after `to_ms`.
 fn first_between(moments_ms: &[u64], from_ms: u64, to_ms: u64) -> Option<u64> {
     let next = moments_ms.partition_point(|&moment_ms| moment_ms <= from_ms);
-    moments_ms.get(next).copied().filter(|&moment_ms| moment_ms <= to_ms)
+    moments_ms
+        .get(next)
+        .copied()
+        .filter(|&moment_ms| moment_ms <= to_ms)
 }
 
 fn since(began: Instant, moment: Instant) -> u64 {
@@ -360,9 +367,10 @@ impl Replica {
                 dice: Dice::fair(),
             },
             metrics: Metrics::default(),
+            tracer: Tracer::default(),
         };
-        let wecom = wecom::WeCom::new(&settings, apps, &instruments)
-            .map_err(|flaw| format!("{flaw:?}"))?;
+        let wecom =
+            wecom::WeCom::new(&settings, apps, &instruments).map_err(|flaw| format!("{flaw:?}"))?;
         let mut keeping = JoinSet::new();
         for keeper in wecom.token_keepers() {
             keeping.spawn(keeper);
@@ -374,7 +382,12 @@ impl Replica {
         let cache = serde_json::from_value(setup.cache.clone())?;
         let tasks = TaskTracker::new();
         let meetings = Meetings::new(cache, load, wecom.clone(), instruments, tasks);
-        Ok(Self { meetings, wecom, app, keeping })
+        Ok(Self {
+            meetings,
+            wecom,
+            app,
+            _keeping: keeping,
+        })
     }
 
     fn question(&self, target: Target) -> Result<Question, Failure> {
@@ -392,8 +405,9 @@ impl Replica {
 
     /// Whether each question under way has come to WeCom, where so many are, or waits for its turn.
     fn is_at_rest(&self, open: usize) -> bool {
-        let (flights, in_flight) = (self.meetings.holdings().flights, self.wecom.in_flight());
-        open == in_flight && (flights == in_flight || in_flight == IN_FLIGHT_MAX)
+        let in_flight = self.wecom.in_flight();
+        let is_full = in_flight == IN_FLIGHT_MAX;
+        open == in_flight && (is_full || self.meetings.holdings().flights == in_flight)
     }
 }
 

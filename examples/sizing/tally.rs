@@ -59,7 +59,10 @@ impl Tally {
         self.lookups_a_minute.resize(minutes, 0);
         self.questions_a_minute.resize(minutes, 0);
         let hours = self.questions_a_minute.windows(MINUTES_AN_HOUR);
-        let busiest_hour: u64 = hours.map(|hour| hour.iter().sum()).max().unwrap_or_default();
+        let busiest_hour: u64 = hours
+            .map(|hour| hour.iter().sum())
+            .max()
+            .unwrap_or_default();
         json!({
             "lookups": self.lookups,
             "fresh": self.fresh,

@@ -81,7 +81,10 @@ pub(crate) fn told(index: usize, meeting: &Meeting, at_ms: u64) -> Option<String
     for (number, member) in members.iter_mut().enumerate() {
         let mut name = String::new();
         write!(name, "member-{index}-{number}").ok()?;
-        *member.as_object_mut()?.entry("userid").or_insert(Value::Null) = name.into();
+        *member
+            .as_object_mut()?
+            .entry("userid")
+            .or_insert(Value::Null) = name.into();
     }
     let host = format!("member-{index}-0");
     let mut info = json!({

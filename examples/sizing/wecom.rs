@@ -71,7 +71,11 @@ impl WeCom {
 
     /// How many questions of this replica have come and were not answered.
     pub(crate) fn open(&self, replica: usize) -> usize {
-        lock(&self.state).open.get(replica).copied().unwrap_or_default()
+        lock(&self.state)
+            .open
+            .get(replica)
+            .copied()
+            .unwrap_or_default()
     }
 
     async fn accept(self, listener: TcpListener) {
@@ -151,9 +155,8 @@ fn complete(bytes: &mut Vec<u8>) -> Result<Option<(String, Vec<u8>)>, Failure> {
         return Ok(None);
     };
     let path = head.path.unwrap_or_default().to_owned();
-    let is_length = |header: &&httparse::Header<'_>| {
-        header.name.eq_ignore_ascii_case("content-length")
-    };
+    let is_length =
+        |header: &&httparse::Header<'_>| header.name.eq_ignore_ascii_case("content-length");
     let body_bytes = match head.headers.iter().find(is_length) {
         Some(header) => std::str::from_utf8(header.value)?.parse()?,
         None => 0,
