@@ -25,7 +25,7 @@ soak minutes="10" seed="1":
     cargo build --release --locked --bins
     cargo run --release --locked --example soak -- --minutes {{ minutes }} --seed {{ seed }}
 
-# What a working day asks of WeCom, in every case of docs/sizing.md, and the page's tables and plots: half an hour.
+# What a working day asks of WeCom, in every case of docs/sizing.md, and the page's tables and plots: most of an hour.
 sizing:
     cargo run --release --locked --example sizing >examples/sizing/results.jsonl
     python3 examples/sizing/draw.py

@@ -214,20 +214,18 @@ impl Meeting {
         match drawn(&FATES, rng)? {
             Fate::Cancelled => {
                 let since_ms = rng.u64(OPEN_MS.start..start_ms);
-                let status = Status::Cancelled;
                 states.push(State {
                     since_ms,
-                    status,
+                    status: Status::Cancelled,
                     ..planned
                 });
             }
             Fate::Held => hold(planned, invited, &mut states, &mut came, rng),
             Fate::NeverHeld => {
                 let since_ms = planned.end_ms();
-                let status = Status::Expired;
                 states.push(State {
                     since_ms,
-                    status,
+                    status: Status::Expired,
                     ..planned
                 });
             }

@@ -34,6 +34,16 @@ def base():
     return cases("base")[0]
 
 
+def sized(replicas):
+    """Companies from the small to the large, each with so many replicas."""
+    here = base() if replicas == 1 else cases("replicas", replicas=replicas, by_path=False)[0]
+    return sorted([here, *cases("sizes", replicas=replicas)], key=lambda case: case["employees"])
+
+
+def of_replicas(number):
+    return f"{number} replica" if number == 1 else f"{number} replicas"
+
+
 # Numbers, as the page writes them.
 
 
@@ -71,6 +81,7 @@ COLUMNS = {
     "busiest hour": lambda case: count(case["busiest_hour"]),
     "busiest minute": lambda case: count(case["busiest_minute"]),
     "superseded": lambda case: percent(case["superseded"], case["meetings_told"]),
+    "any change": lambda case: percent(case["touched"], case["meetings_told"]),
     "behind, median": lambda case: seconds(case["lag_ms"]["p50"]),
     "99 %": lambda case: seconds(case["lag_ms"]["p99"]),
     "at most": lambda case: seconds(case["lag_ms"]["max"]),
@@ -84,6 +95,7 @@ USUAL = [
     "busiest hour",
     "busiest minute",
     "superseded",
+    "any change",
     "behind, median",
     "99 %",
     "at most",
@@ -100,43 +112,38 @@ def table(rows, columns, head="setting", name=lambda case: case["name"]):
 
 
 def sizes_table():
-    replicas = sorted({case["replicas"] for case in cases("sizes")})
-    lines = ["| employees | meetings | lookups a day | " + " | ".join(f"{n} replica{'s' * (n > 1)}" for n in replicas) + " |"]
-    lines.append("|---:|---:|---:|" + "---:|" * len(replicas))
-    for employees in sorted({case["employees"] for case in cases("sizes")}):
-        row = [cases("sizes", employees=employees, replicas=n)[0] for n in replicas]
-        first = row[0]
-        hours = [count(case["busiest_hour"]) for case in row]
-        marked = [f"**{hour}**" if case["busiest_hour"] > QUOTA else hour for hour, case in zip(hours, row)]
-        lines.append(f"| {count(employees)} | {count(first['meetings'])} | {count(first['lookups'])} | " + " | ".join(marked) + " |")
+    numbers = [1, 4]
+    lines = ["| employees | meetings | lookups a day | " + " | ".join(map(of_replicas, numbers)) + " |"]
+    lines.append("|---:|---:|---:|" + "---:|" * len(numbers))
+    for row in zip(*map(sized, numbers)):
+        hours = [case["busiest_hour"] for case in row]
+        marked = [f"**{count(hour)}**" if hour > QUOTA else count(hour) for hour in hours]
+        size = [count(row[0][key]) for key in ("employees", "meetings", "lookups")]
+        lines.append("| " + " | ".join([*size, *marked]) + " |")
     return "\n".join(lines)
-
-
-def with_replicas(case):
-    return f"{case['name']}, {case['replicas']} replica{'s' * (case['replicas'] > 1)}"
 
 
 def tables():
     first = base()
     return {
         "base": table([first], ["lookups", *USUAL[:6]], head="day"),
-        "lag": table([first], ["superseded", "behind, median", "99 %", "at most"], head="day"),
+        "lag": table([first], ["superseded", "any change", "behind, median", "99 %", "at most"], head="day"),
         "lifetimes": table([first, *cases("lifetimes")], USUAL),
         "windows": table([cases("windows")[0], cases("windows")[1], first, *cases("windows")[2:]], USUAL),
         "memory": table([*cases("memory"), first], ["kept, MiB", *USUAL[:5]]),
         "replicas": table([first, *cases("replicas")], USUAL, head="replicas"),
         "callers": table(
-            [first, *cases("callers")],
+            [first, *cases("callers", replicas=1), sized(4)[1], *cases("callers", replicas=4)],
             ["lookups", *USUAL[:5]],
             head="callers",
-            name=lambda case: f"{case['callers']} ×, {case['replicas']} replica{'s' * (case['replicas'] > 1)}",
+            name=lambda case: f"{case['callers']} ×, {of_replicas(case['replicas'])}",
         ),
         "sizes": sizes_table(),
         "quotas": table(
             cases("quotas"),
             ["fresh", "stale, renewed", "stale, not asked", "waited", "503", "busiest hour", "superseded", "99 %", "at most"],
             head="day",
-            name=with_replicas,
+            name=lambda case: f"{case['name']}, {of_replicas(case['replicas'])}",
         ),
     }
 
@@ -179,6 +186,9 @@ LEFT, RIGHT, TOP, BOTTOM = 84, 190, 54, 62
 class Plot:
     """Axes, and what is drawn between them."""
 
+    width = WIDTH - LEFT - RIGHT
+    height = HEIGHT - TOP - BOTTOM
+
     def __init__(self, title, described, across, up, x_ticks, y_max, x_scale=float, x_label=None, y_label=None):
         self.x_ticks, self.y_max, self.x_scale = x_ticks, y_max, x_scale
         self.ends = []
@@ -202,9 +212,6 @@ class Plot:
             self.parts.append(self.text(x, TOP + self.height + 20, (x_label or count)(tick), "small", "middle"))
         y = TOP + self.height
         self.parts.append(f'<line class="axis" x1="{LEFT}" x2="{LEFT + self.width}" y1="{y}" y2="{y}"/>')
-
-    width = WIDTH - LEFT - RIGHT
-    height = HEIGHT - TOP - BOTTOM
 
     def x(self, value):
         first, last = self.x_scale(self.x_ticks[0]), self.x_scale(self.x_ticks[-1])
@@ -247,11 +254,11 @@ class Plot:
         self.parts.append(f'<line class="limit" x1="{LEFT}" x2="{LEFT + self.width}" y1="{y:.1f}" y2="{y:.1f}"/>')
         self.parts.append(self.text(LEFT + 8, y - 6, name, "limit-text"))
 
-    def drawn(self):
-        """With the names of the lines at their ends, none on another."""
+    def drawn(self, names_on_top=False):
+        """With the names of the lines at their ends, or one below the other; none on another."""
         lowest = -math.inf
-        for y, colour, name in sorted(self.ends):
-            y = max(y, lowest + 17)
+        for y, colour, name in self.ends if names_on_top else sorted(self.ends):
+            y = max(TOP + 14 if names_on_top else y, lowest + 20)
             lowest = y
             x = LEFT + self.width + 12
             self.parts.append(self.dot(x, y, colour))
@@ -289,60 +296,53 @@ def day_plot():
         "Lookups of callers and questions to WeCom a minute, from 7 to 20 o'clock.",
         "time of day",
         "a minute (mean of five minutes)",
-        [7, 9, 11, 13, 15, 17, 19, 20],
+        [7, 9, 11, 13, 15, 17, 20],
         rounded_up(max(lookups)),
         x_label=lambda hour: f"{hour}:00",
     )
     hours = lambda series: [(7 + (index * 5 + 2.5) / 60, value) for index, value in enumerate(series)]
-    plot.limit(LIMIT / 60, "150,000 an hour, spread evenly")
     plot.line(hours(lookups), 0, "lookups", dots=False)
     plot.line(hours(questions), 1, "questions to WeCom", dots=False)
-    return plot.drawn()
+    return plot.drawn(names_on_top=True)
 
 
 def sizes_plot():
-    employees = sorted({case["employees"] for case in cases("sizes")})
-    top = rounded_up(max(case["busiest_hour"] for case in cases("sizes")))
+    employees = [case["employees"] for case in sized(1)]
     plot = Plot(
         "Questions to WeCom in the busiest hour, as shipped",
-        "They grow with the number of employees, and with the number of replicas less than that.",
+        "They grow with the number of employees; four replicas ask more than one, and less than four times as much.",
         "employees (350 meetings a day for each 1,000)",
         "questions in the busiest hour",
         [0, *employees],
-        top,
-        x_label=thousands,
+        rounded_up(max(case["busiest_hour"] for case in sized(4))),
+        x_label=count,
         y_label=thousands,
     )
     plot.limit(LIMIT, "WeCom's limit for a corp: 150,000")
     plot.limit(QUOTA, "calls_per_hour as shipped: 120,000")
-    for colour, replicas in enumerate([1, 2, 4, 8]):
-        of_it = cases("sizes", replicas=replicas)
-        points = [(case["employees"], case["busiest_hour"]) for case in of_it]
-        plot.line(points, colour, f"{replicas} replica{'s' * (replicas > 1)}")
+    for colour, replicas in ((0, 1), (1, 4)):
+        points = [(case["employees"], case["busiest_hour"]) for case in sized(replicas)]
+        plot.line(points, colour, of_replicas(replicas))
     return plot.drawn()
 
 
 def replicas_plot():
-    first = base()
-    top = rounded_up(max(case["busiest_hour"] for case in [*cases("callers", callers=8), *cases("replicas")]))
     plot = Plot(
-        "What more replicas ask",
-        "Any replica for any request multiplies questions; the same replica for the same path does not.",
+        "What more replicas do",
+        "More questions to WeCom; and, far more, callers who wait for an answer that another replica has.",
         "replicas",
-        "questions in the busiest hour",
+        "for each 100 lookups",
         [1, 2, 4, 8],
-        top,
+        100,
         x_scale=math.log2,
-        y_label=thousands,
     )
-    plot.limit(LIMIT, "WeCom's limit for a corp: 150,000")
-    anywhere = [(case["replicas"], case["busiest_hour"]) for case in [first, *cases("replicas", by_path=False)]]
-    by_path = [(case["replicas"], case["busiest_hour"]) for case in [first, *cases("replicas", by_path=True)]]
-    plot.line(anywhere, 0, "any replica")
-    plot.line(by_path, 2, "chosen by path")
-    for colour, callers in ((1, 4), (3, 8)):
-        points = [(case["replicas"], case["busiest_hour"]) for case in cases("callers", callers=callers)]
-        plot.line(points, colour, f"any, {callers} × the callers")
+    anywhere = [base(), *cases("replicas", by_path=False)]
+    by_path = [base(), *cases("replicas", by_path=True)]
+    share = lambda rows, key: [(case["replicas"], 100 * case[key] / case["lookups"]) for case in rows]
+    plot.line(share(anywhere, "questions"), 0, "questions")
+    plot.line(share(by_path, "questions"), 2, "questions, by path")
+    plot.line(share(anywhere, "waited"), 1, "waited")
+    plot.line(share(by_path, "waited"), 3, "waited, by path")
     return plot.drawn()
 
 
@@ -371,12 +371,12 @@ def trade_plot():
         named = [(case["name"].split()[-1], case) for case in group] + [(shipped, first)]
         named.sort(key=lambda pair: span_s(pair[0]))
         plot.line([(case["busiest_hour"], share(case)) for _, case in named], colour, name)
-        plot.ends[-1] = (TOP + 20 + 20 * colour, colour, name)
         for span, case in named:
             if case is not first:
-                plot.point(case["busiest_hour"], share(case), colour, span, dx=7, dy=-7)
-    plot.parts.append(plot.text(plot.x(first["busiest_hour"]) + 9, plot.y(share(first)) + 18, "as shipped", "small"))
-    return plot.drawn()
+                beside = {"dx": 9, "dy": 4} if group is groups[2][1] else {"dx": 7, "dy": -7}
+                plot.point(case["busiest_hour"], share(case), colour, span, **beside)
+    plot.parts.append(plot.text(plot.x(first["busiest_hour"]) - 9, plot.y(share(first)) + 18, "as shipped", "small", "end"))
+    return plot.drawn(names_on_top=True)
 
 
 def span_s(text):

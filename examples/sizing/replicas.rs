@@ -201,9 +201,8 @@ impl<'a> Run<'a> {
         }
         // Its id is one path, and its number another.
         let path = match target {
-            Target::ByCode(index) => 2 * index + 1,
+            Target::ByCode(index) | Target::Mistyped(index) => 2 * index + 1,
             Target::ById(index) => 2 * index,
-            Target::Mistyped(index) => 2 * index + 1,
         };
         Rng::with_seed(path as u64).usize(0..replicas)
     }
