@@ -28,3 +28,8 @@ soak minutes="10" seed="1":
 # The service beside a bare server, nginx and Varnish: what a request costs.
 bench *arguments:
     benches/side_by_side/run {{ arguments }}
+
+# What a working day asks of WeCom, in every case of docs/sizing.md, and the page's tables and plots: most of an hour.
+sizing:
+    cargo run --release --locked --example sizing >examples/sizing/results.jsonl
+    python3 examples/sizing/draw.py
