@@ -193,3 +193,24 @@ fn counted(method: &Method) -> metrics::Method {
         _ => metrics::Method::Other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_on_the_way_is_a_problem_that_tells_nothing_of_it() {
+        let answering = async {
+            tokio::task::yield_now().await;
+            panic!("canary")
+        };
+
+        let caught: Result<(), Problem> = caught(pin!(answering)).await;
+
+        let problem = caught.expect_err("no answer");
+        assert_eq!(problem.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!format!("{problem:?}").contains("canary"));
+    }
+}
