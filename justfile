@@ -13,7 +13,7 @@ ci:
 
 # The service and a WeCom to go with it, without credentials.
 demo:
-    cargo run --release --locked --example demo
+    cargo run --locked --example demo
 
 # The API's description, as the tests compare it with the code.
 openapi:

@@ -208,7 +208,8 @@ try_lines() {
     done
     [ $# = 0 ] || fail "$document tries less"
 }
-try_lines README.md 'HTTP/1.1 200' 'HTTP/1.1 204' 'HTTP/1.1 204' '"result":"miss"' < <(block composed README.md)
+try_lines README.md 'wecom-meeting-proxy; hit' 'HTTP/1.1 204' 'HTTP/1.1 204' 'fwd=uri-miss' '"get_info":' '"result":"miss"' \
+    < <(block composed README.md)
 try_lines deploy/compose/README.md 'HTTP/1.1 200' 'HTTP/1.1 401' 'HTTP/1.1 204' '"result":"miss"' '"get_info":' \
     < <(block containers deploy/compose/README.md | grep -v '^#')
 

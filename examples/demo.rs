@@ -20,7 +20,7 @@ use wecom_simulator::World;
 
 /// What to try, with the addresses to be filled in.
 const TRY: &str = r#"
-A WeCom that is none runs at {wecom}, and in front of it the service:
+A simulated WeCom runs at {wecom}, and in front of it the service:
 callers come to {callers}, operators to {operators}.
 
 To read what can be asked, and try it: {callers}/docs, in a browser. Or try, in another terminal:
