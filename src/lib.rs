@@ -23,6 +23,7 @@ pub mod clock;
 pub mod config;
 pub mod descriptors;
 pub mod dice;
+pub mod digest;
 pub mod freshness;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
@@ -30,6 +31,9 @@ pub mod fuzzing;
 pub mod healthcheck;
 pub mod http;
 pub mod logging;
+#[cfg(feature = "measuring")]
+#[doc(hidden)]
+pub mod measuring;
 pub mod meeting;
 pub mod metrics;
 pub mod pace;

@@ -41,7 +41,7 @@ pub(super) struct Kept<K, V, E> {
     pub(super) answer: Option<Answer<Held<V>>>,
     pub(super) fault: Option<Box<Remembered<E>>>,
     /// The key to which the value is lent.
-    pub(super) lent_to: Option<Box<K>>,
+    pub(super) lent_to: Option<Arc<K>>,
     /// How many purges there had been of which this knows.
     pub(super) epoch: u64,
     pub(super) span: Duration,

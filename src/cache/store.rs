@@ -164,7 +164,7 @@ where
         let lifetime = answer.lifetime();
         let kept = Kept {
             answer: Some(answer.map(Held::Own)),
-            lent_to: lent_to.cloned().map(Box::new),
+            lent_to: lent_to.cloned().map(Arc::new),
             ..Kept::nothing(epoch)
         };
         let kept = self.judged(key, kept);

@@ -10,8 +10,7 @@ use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
 
-use sha2::Digest;
-use sha2::Sha256;
+use crate::digest::sha256;
 
 /// More than this of a file is not looked at: it is no settings file.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -24,8 +23,8 @@ impl Fingerprint {
     /// What these files hold now. One that cannot be read holds nothing.
     pub fn of(files: Vec<PathBuf>) -> Self {
         let taken = files.into_iter().map(|file| {
-            let digest = digest(&file).ok();
-            (file, digest)
+            let held = held(&file).ok();
+            (file, held)
         });
         Self(taken.collect())
     }
@@ -37,8 +36,8 @@ impl Fingerprint {
     }
 }
 
-fn digest(file: &Path) -> io::Result<[u8; 32]> {
+fn held(file: &Path) -> io::Result<[u8; 32]> {
     let mut bytes = Vec::new();
     File::open(file)?.take(BYTES_MAX).read_to_end(&mut bytes)?;
-    Ok(Sha256::digest(&bytes).into())
+    Ok(sha256(&bytes))
 }

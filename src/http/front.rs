@@ -36,6 +36,7 @@ use super::meetings;
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::request_id::X_REQUEST_ID;
+use crate::clock::Clock;
 use crate::metrics;
 use crate::metrics::Route;
 use crate::metrics::Shed;
@@ -57,6 +58,7 @@ pub(super) struct Arrival<'a> {
 pub(super) struct Front {
     /// Where callers ask for meetings, and their requests are counted. Operators have none.
     desk: Option<Desk>,
+    clock: Clock,
     /// Everything else.
     routes: Router,
 }
@@ -64,13 +66,18 @@ pub(super) struct Front {
 impl Front {
     pub(super) fn of_callers(desk: Desk, routes: Router) -> Self {
         Self {
+            clock: desk.clock.clone(),
             desk: Some(desk),
             routes,
         }
     }
 
-    pub(super) fn of_operators(routes: Router) -> Self {
-        Self { desk: None, routes }
+    pub(super) fn of_operators(routes: Router, clock: Clock) -> Self {
+        Self {
+            clock,
+            desk: None,
+            routes,
+        }
     }
 
     /// Counts a caller who finds no place, and may leave without asking for anything.
@@ -83,7 +90,7 @@ impl Front {
     /// Answers a request; or says why its head was refused.
     pub(super) async fn answer(&self, arrival: Arrival<'_>) -> Response<Content> {
         let request = &*arrival.request;
-        let request_id = RequestId::of(request.headers());
+        let request_id = RequestId::of(request.headers(), &self.clock);
         let Some(desk) = &self.desk else {
             return self
                 .respond(arrival, Route::None, &request_id)

@@ -52,6 +52,7 @@ use super::line::Line;
 use super::patience::Patience;
 use super::seating::Room;
 use super::seating::Seating;
+use super::seldom::Seldom;
 use crate::clock::Clock;
 use crate::repeat::Repeats;
 use crate::tls;
@@ -272,10 +273,11 @@ impl Guest {
     ) where
         S: Future<Output = Result<(), E>>,
     {
+        let ending = Seldom::new(self.ending_in_http2());
         // The ending is looked at first: what is served after that knows of it.
         let ended = tokio::select! {
             biased;
-            () = self.ending_in_http2() => {
+            () = ending => {
                 shut(serving.as_mut());
                 serving.await
             }

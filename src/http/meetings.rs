@@ -11,6 +11,8 @@ use http::Request;
 use http::Response;
 use http::StatusCode;
 use http::header;
+use memchr::memchr;
+use memchr::memrchr;
 use percent_encoding::percent_decode_str;
 
 use super::Desk;
@@ -112,8 +114,9 @@ pub(super) async fn by_code(
 
 /// What stands at the end of the path; `None` if it is no text.
 fn name(request: &Request<()>) -> Option<Cow<'_, str>> {
-    let (_, name) = request.uri().path().rsplit_once('/')?;
-    if name.contains('%') {
+    let path = request.uri().path();
+    let name = path.get(memrchr(b'/', path.as_bytes())? + 1..)?;
+    if memchr(b'%', name.as_bytes()).is_some() {
         percent_decode_str(name).decode_utf8().ok()
     } else {
         Some(name.into())
@@ -152,7 +155,10 @@ impl Desk {
             sub_meeting_id,
         } = Parameters::parse(query)?;
         let names_app = app.is_some();
-        let app = self.access.load().app(caller, app.as_deref())?;
+        let app = match app {
+            Some(name) => self.access.load().app(caller, &name)?,
+            None => caller.app()?,
+        };
         let question = Question {
             app,
             selector,

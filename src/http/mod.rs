@@ -29,6 +29,8 @@ mod head;
 mod limits;
 mod line;
 mod listener;
+#[cfg(feature = "measuring")]
+pub(crate) mod measuring;
 mod meetings;
 mod openapi;
 mod parameters;
@@ -37,6 +39,7 @@ mod problem;
 mod reading;
 mod request_id;
 mod seating;
+mod seldom;
 mod settings;
 mod validation;
 mod words;
@@ -108,7 +111,7 @@ pub async fn serve_operators(
     stop: CancellationToken,
 ) {
     let clock = office.clock.clone();
-    let front = Front::of_operators(admin::routes(office));
+    let front = Front::of_operators(admin::routes(office), clock.clone());
     let hall = Hall::new(front, limits.operators, clock, stop);
     listener.serve(hall).await;
 }

@@ -3,7 +3,11 @@
 use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
+use jiff::Timestamp;
+use uuid::Builder;
 use uuid::Uuid;
+
+use crate::clock::Clock;
 
 /// The field that carries it, both ways.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -16,18 +20,23 @@ impl RequestId {
     const LEN_MAX: usize = 128;
 
     /// The id of the request with these header fields.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn of(headers: &HeaderMap, clock: &Clock) -> Self {
         let mut given = headers.get_all(X_REQUEST_ID).into_iter();
         match (given.next(), given.next()) {
             (Some(id), None) if Self::is_fit(id.as_bytes()) => Self(id.clone()),
-            _ => Self::new(),
+            _ => Self::new(clock.wall()),
         }
     }
 
-    /// A new one.
-    pub(super) fn new() -> Self {
+    /// A new one, of a request that comes now. Nobody has to guess it, and it need not come after those
+    /// of the same millisecond: so nothing is shared to make one.
+    fn new(now: Timestamp) -> Self {
+        let mut random = [0; 10];
+        fastrand::fill(&mut random);
+        let milliseconds = u64::try_from(now.as_millisecond()).unwrap_or_default();
+        let id = Builder::from_unix_timestamp_millis(milliseconds, &random).into_uuid();
         let mut buffer = Uuid::encode_buffer();
-        let text = Uuid::now_v7().hyphenated().encode_lower(&mut buffer);
+        let text = id.hyphenated().encode_lower(&mut buffer);
         // Hexadecimal digits and dashes are fit for a header field.
         Self(HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-")))
     }

@@ -13,6 +13,8 @@ mod found;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod lifetime;
+#[cfg(feature = "measuring")]
+pub(crate) mod measuring;
 mod plan;
 mod purge;
 

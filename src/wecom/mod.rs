@@ -26,6 +26,8 @@ mod fault;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod measured;
+#[cfg(feature = "measuring")]
+pub(crate) mod measuring;
 mod quota;
 mod recent;
 mod reply;

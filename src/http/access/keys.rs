@@ -3,6 +3,7 @@
 //! Nothing is kept of a key but its SHA-256. Keys are random and long, so a fast hash is right:
 //! there is nothing to guess. That one has expired shows as little as that it is not known.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use base64::Engine as _;
@@ -19,12 +20,8 @@ use serde::de::MapAccess;
 use serde::de::SeqAccess;
 use serde::de::Visitor;
 use serde::de::value::MapAccessDeserializer;
-use sha2::Digest as _;
-use sha2::Sha256;
-use subtle::Choice;
-use subtle::ConditionallySelectable;
-use subtle::ConstantTimeEq;
 
+use crate::digest::sha256;
 use crate::setting;
 
 /// Random bytes in a key that we make: twice as many as would do.
@@ -40,7 +37,7 @@ pub struct KeyDigest([u8; 32]);
 impl KeyDigest {
     /// The digest of a key.
     pub fn of(key: &[u8]) -> Self {
-        Self(Sha256::digest(key).into())
+        Self(sha256(key))
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -168,11 +165,10 @@ pub(super) fn moment<'de, D: Deserializer<'de>>(
 
 /// The keys there are, and whose each is.
 #[derive(Debug, Default)]
-pub(super) struct Keys(Vec<Key>);
+pub(super) struct Keys(HashMap<KeyDigest, Key>);
 
 #[derive(Debug)]
 struct Key {
-    digest: KeyDigest,
     expires: Option<Timestamp>,
     /// The number of the caller whose key it is.
     owner: u32,
@@ -183,26 +179,21 @@ impl Keys {
     pub(super) fn add(&mut self, key: KeySettings, owner: u32, owner_expires: Option<Timestamp>) {
         let KeySettings { sha256, expires } = key;
         let earlier = expires.into_iter().chain(owner_expires).min();
-        self.0.push(Key {
-            digest: sha256,
+        let key = Key {
             expires: earlier,
             owner,
-        });
+        };
+        self.0.insert(sha256, key);
     }
 
-    /// The number of the caller whose key this is, if it is good now. Looks at all of them in the
-    /// same time, whichever it is, if any, and whether it has expired: how long it takes tells
-    /// nothing.
+    /// The number of the caller whose key this is, if it is good now.
+    ///
+    /// It is looked for by its SHA-256, which nobody can steer, in a table whose order nobody knows: how
+    /// long that takes tells nothing of the keys there are.
     pub(super) fn owner(&self, key: &[u8], now: Timestamp) -> Option<usize> {
-        const NOBODY: u32 = u32::MAX;
-        let digest = KeyDigest::of(key);
-        let mut owner = NOBODY;
-        for known in &self.0 {
-            let is_good = known.expires.is_none_or(|expires| now < expires);
-            let is_it = known.digest.0.ct_eq(&digest.0) & Choice::from(u8::from(is_good));
-            owner.conditional_assign(&known.owner, is_it);
-        }
-        (owner != NOBODY).then_some(usize::try_from(owner).ok()?)
+        let key = self.0.get(&KeyDigest::of(key))?;
+        let is_good = key.expires.is_none_or(|expires| now < expires);
+        is_good.then_some(usize::try_from(key.owner).ok()?)
     }
 }
 

@@ -16,6 +16,8 @@ mod certificate;
 mod jwt;
 mod keys;
 mod limits;
+#[cfg(feature = "measuring")]
+pub(in crate::http) mod measuring;
 mod origin;
 mod roster;
 mod settings;
@@ -69,6 +71,11 @@ impl Caller {
     pub(super) fn name(&self) -> Option<Arc<str>> {
         let name = &self.rights.name;
         (!name.is_empty()).then(|| Arc::clone(name))
+    }
+
+    /// The app they ask as where they name none: their first.
+    pub(super) fn app(&self) -> Result<AppName, Problem> {
+        self.rights.apps.first().cloned().ok_or_else(unknown_app)
     }
 
     /// What they may see.
@@ -138,13 +145,9 @@ impl Access {
         Ok(caller.clone())
     }
 
-    /// The app a caller asks as: the one they name, or their first.
-    pub(super) fn app(&self, caller: &Caller, named: Option<&str>) -> Result<AppName, Problem> {
-        let unknown = || Problem::new(Kind::UnknownApp, "no app of that name is set up");
-        let Some(name) = named else {
-            return caller.rights.apps.first().cloned().ok_or_else(unknown);
-        };
-        let app = self.roster.app(name).ok_or_else(unknown)?;
+    /// The app of that name, if this caller may ask as it.
+    pub(super) fn app(&self, caller: &Caller, name: &str) -> Result<AppName, Problem> {
+        let app = self.roster.app(name).ok_or_else(unknown_app)?;
         if !caller.rights.apps.contains(app) {
             return Err(Problem::new(
                 Kind::AppNotAllowed,
@@ -153,6 +156,10 @@ impl Access {
         }
         Ok(app.clone())
     }
+}
+
+fn unknown_app() -> Problem {
+    Problem::new(Kind::UnknownApp, "no app of that name is set up")
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use sha2::Digest as _;
-use sha2::Sha256;
+
+use crate::digest::sha256;
 
 /// A body that is not larger than this is not worth compressing.
 const WORTH_COMPRESSING: usize = 1024;
@@ -45,11 +45,10 @@ struct Compressed {
 impl Text {
     /// The body that is these bytes, of which it keeps a copy.
     pub fn new(bytes: &[u8]) -> Self {
-        let sha256: [u8; 32] = Sha256::digest(bytes).into();
         let mut digest = [0; 16];
         digest
             .iter_mut()
-            .zip(sha256)
+            .zip(sha256(bytes))
             .for_each(|(ours, theirs)| *ours = theirs);
         Self {
             identity: exactly(bytes),
