@@ -308,7 +308,8 @@ impl Ground {
             log: logs.then_some(log),
             said,
         };
-        setup.up(begin, vec![process], listens(address))
+        // Who listens has no worker yet, and is not all of its family.
+        setup.up(begin, vec![process], move || get(address, "/").is_ok())
     }
 
     /// Varnish, with one pool of threads, and what writes its log. It would keep nothing that was asked for with
