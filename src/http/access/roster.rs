@@ -32,7 +32,7 @@ enum Policy {
     /// Anybody may ask.
     Open(Arc<Rights>),
     /// Those may who are listed and prove who they are.
-    Proven(Proven),
+    Proven(Box<Proven>),
 }
 
 /// Callers, and by what they prove who they are: each proof leads to the number of a caller.
@@ -103,7 +103,7 @@ impl Roster {
             (Ok(false), Ok(_)) => {
                 Policy::Open(Arc::new(Rights::of_anybody(apps, &settings.reveal)))
             }
-            (Ok(true), Ok(tokens)) => Policy::Proven(Proven::new(settings, apps, tokens)),
+            (Ok(true), Ok(tokens)) => Policy::Proven(Box::new(Proven::new(settings, apps, tokens))),
             _ => return Err(flaws),
         };
         if !flaws.is_empty() {
