@@ -11,7 +11,7 @@ import tempfile
 import time
 
 TOLERANCE = 0.05
-TIMES = 200
+TIMES = 1000
 HITS = 1000
 WARM = 200
 # Nobody takes longer, under callgrind, to start or to answer.

@@ -30,7 +30,7 @@ use crate::wecom::AppName;
 use crate::wecom::Fault;
 use crate::wecom::Question;
 
-/// One of so many meetings that are remembered.
+/// Those of so many meetings that are remembered, one at a time.
 pub(crate) fn lookup(count: u32) -> Box<dyn FnMut()> {
     let clock = Clock::of_the_machine();
     let limits = Limits {
@@ -91,8 +91,11 @@ pub(crate) fn lookup(count: u32) -> Box<dyn FnMut()> {
                 .expect("no fault");
         }
     });
-    let question = question(count / 2);
+    // One after the other: where each lies is by chance, and another one at every start.
+    let questions: Vec<_> = (0..count).map(question).collect();
+    let mut next = questions.into_iter().cycle();
     Box::new(move || {
+        let question = next.next().expect("there are some");
         assert!(black_box(cache.recall(&question)).answer.is_some());
     })
 }
