@@ -17,9 +17,6 @@ WARM = 200
 # Nobody takes longer, under callgrind, to start or to answer.
 PATIENCE_S = 60
 
-# In the order of src/measuring/mod.rs.
-SUBJECTS = "authenticate_1 authenticate_1000 code head id lookup normalise view views".split()
-
 KEY = "k" * 43
 MEETING = "mtfDesignReview-0000000000000004"
 SETTINGS = f"""
@@ -36,6 +33,7 @@ base_url = "http://127.0.0.1:9978"
 [cache]
 # One answer for all the time that it takes.
 min_refresh_interval = "1h"
+fresh_for.in_progress = "1h"
 """
 
 
@@ -57,6 +55,7 @@ def simulated(simulator):
     known = {}
     while "secret" not in known:
         line = process.stdout.readline()
+        assert line, "the simulator has ended"
         for word in ("corp id", "secret"):
             if line.startswith(word):
                 known[word] = line.removeprefix(word).strip()
@@ -99,9 +98,9 @@ class Caller:
 
 def of_hit(service, simulator, folder):
     """From the socket to the socket: one caller, one meeting, everything on."""
-    wecom, known = simulated(simulator)
     settings = folder / "settings.toml"
     settings.write_text(SETTINGS)
+    wecom, known = simulated(simulator)
     environment = os.environ | {"WECOM_CORP_ID": known["corp id"], "WECOM_SECRET": known["secret"], "TOKIO_WORKER_THREADS": "1"}
     file = folder / "hit"
     callgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={file}"]
@@ -133,7 +132,8 @@ def main(service, simulator, micro, known, *options):
     known = pathlib.Path(known)
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        counts = {name: of_subject(micro, name, folder) for name in SUBJECTS}
+        names = subprocess.run([micro, "--names"], check=True, capture_output=True, text=True).stdout.split()
+        counts = {name: of_subject(micro, name, folder) for name in names}
         counts["hit"] = of_hit(service, simulator, folder)
     if options == ("--renew",):
         known.write_text("".join(f"{name} {round(count)}\n" for name, count in counts.items()))

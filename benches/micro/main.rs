@@ -1,7 +1,7 @@
 //! Parts of the way of a request, each by itself: how long each takes.
 //!
 //! `cargo bench --features measuring`; `benches/instructions/run` counts the same by callgrind, for which
-//! this does one of them so many times: `--count NAME TIMES`.
+//! this does one of them so many times: `--count NAME TIMES`. `--names` lists them.
 
 use std::env;
 use std::hint::black_box;
@@ -17,11 +17,19 @@ static MEMORY: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().collect();
-    match arguments.iter().position(|argument| argument == "--count") {
-        None => divan::main(),
-        Some(place) => return count(arguments.get(place + 1..).unwrap_or_default()),
+    match arguments.get(1..) {
+        Some([option]) if option == "--names" => names(),
+        Some([option, name, times]) if option == "--count" => return count(name, times),
+        Some(_) | None => divan::main(),
     }
     ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stdout, reason = "it was asked for")]
+fn names() {
+    for subject in Subject::ALL {
+        println!("{}", subject.name());
+    }
 }
 
 #[divan::bench(args = Subject::ALL.map(Subject::name))]
@@ -37,10 +45,7 @@ fn ready(name: &str) -> Option<Deed> {
     Some(subject.prepare())
 }
 
-fn count(arguments: &[String]) -> ExitCode {
-    let [name, times] = arguments else {
-        return ExitCode::FAILURE;
-    };
+fn count(name: &str, times: &str) -> ExitCode {
     let (Some(mut deed), Ok(times)) = (ready(name), times.parse()) else {
         return ExitCode::FAILURE;
     };

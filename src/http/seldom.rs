@@ -66,10 +66,15 @@ impl<F: Future> Future for Seldom<F> {
 mod tests {
     use std::pin::pin;
     use std::sync::atomic::AtomicUsize;
+    use std::time::Duration;
 
     use tokio::sync::Notify;
+    use tokio::time::timeout;
 
     use super::*;
+
+    /// Whoever is not woken by then never will be.
+    const SOON: Duration = Duration::from_secs(5);
 
     #[tokio::test]
     async fn it_is_looked_at_only_when_it_has_called_and_then_comes() {
@@ -88,7 +93,7 @@ mod tests {
         assert_eq!(looks.load(Ordering::Relaxed), 1);
 
         event.notify_one();
-        seldom.await;
+        timeout(SOON, seldom).await.expect("it comes");
         assert_eq!(looks.load(Ordering::Relaxed), 2);
     }
 
@@ -101,6 +106,7 @@ mod tests {
 
         event.notify_one();
 
-        waiting.await.expect("it comes");
+        let came = timeout(SOON, waiting).await.expect("it comes");
+        came.expect("no panic");
     }
 }
