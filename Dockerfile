@@ -57,8 +57,9 @@ WORKDIR /build
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY simulator/Cargo.toml simulator/
 RUN mkdir -p src simulator/src \
-    && echo '//! Nothing yet.' | tee src/lib.rs src/main.rs > simulator/src/lib.rs \
-    && echo 'fn main() {}' >> src/main.rs \
+    && echo '//! Nothing yet.' > src/lib.rs \
+    && cp src/lib.rs simulator/src/ \
+    && printf '//! Nothing yet.\nfn main() {}\n' > src/main.rs \
     && cargo auditable build --release --locked --target "${TARGET}" --bin wecom-meeting-proxy
 
 # Ours. Files keep their dates when they are copied, and may be older than the empty crate above.
