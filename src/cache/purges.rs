@@ -5,12 +5,15 @@
 //! an answer that was asked for before it and lands after it is judged like one that was there.
 //!
 //! Purges are told apart by their number, not by their time: an answer that was asked for in the same
-//! moment, but after the purge, is not meant by it.
+//! moment, but after the purge, is not meant by it. Whoever recalls something that is younger than the
+//! last one sees that by the number alone, and waits for nobody.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::PoisonError;
 use std::sync::RwLock;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -28,11 +31,13 @@ pub enum Thoroughness {
 
 /// The purges that may still be about something. `S` names what a purge is about; its default is
 /// everything.
-pub(super) struct Purges<S>(RwLock<Marks<S>>);
+pub(super) struct Purges<S> {
+    /// How many purges there were. Counted while the marks are held, when theirs are on them.
+    epoch: AtomicU64,
+    marks: RwLock<Marks<S>>,
+}
 
 struct Marks<S> {
-    /// How many purges there were.
-    epoch: u64,
     /// In the order in which they were made. Nothing stands before a thorough one.
     by_scope: HashMap<S, Vec<Mark>>,
     /// The longest time for which anything was kept: a mark that is older is about nothing.
@@ -59,16 +64,18 @@ pub(super) enum Verdict {
 
 impl<S: Default + Eq + Hash> Purges<S> {
     pub(super) fn new() -> Self {
-        Self(RwLock::new(Marks {
-            epoch: 0,
-            by_scope: HashMap::new(),
-            kept_max: Duration::ZERO,
-        }))
+        Self {
+            epoch: AtomicU64::new(0),
+            marks: RwLock::new(Marks {
+                by_scope: HashMap::new(),
+                kept_max: Duration::ZERO,
+            }),
+        }
     }
 
     /// How many purges there were.
     pub(super) fn epoch(&self) -> u64 {
-        self.read(|marks| marks.epoch)
+        self.epoch.load(Ordering::Acquire)
     }
 
     /// Tells that something is kept for so long.
@@ -81,9 +88,8 @@ impl<S: Default + Eq + Hash> Purges<S> {
     /// Marks what is in these scopes.
     pub(super) fn mark(&self, scopes: Vec<S>, thoroughness: Thoroughness, now: Instant) {
         self.write(|marks| {
-            marks.epoch += 1;
             let mark = Mark {
-                epoch: marks.epoch,
+                epoch: self.epoch() + 1,
                 at: now,
                 thoroughness,
             };
@@ -92,19 +98,20 @@ impl<S: Default + Eq + Hash> Purges<S> {
                 marks.put(scope, mark);
             }
             if marks.all().count() > MARKS_MAX {
-                marks.make_one();
+                marks.make_one(mark.epoch);
             }
+            self.epoch.store(mark.epoch, Ordering::Release);
         });
     }
 
     /// What the purges after number `epoch` make of what is in `scopes`, which is only called if
     /// there were any.
     pub(super) fn judge(&self, epoch: u64, scopes: impl FnOnce() -> Vec<S>) -> Verdict {
+        if self.epoch() <= epoch {
+            return Verdict::Untouched;
+        }
+        let scopes = scopes();
         self.read(|marks| {
-            if marks.epoch <= epoch {
-                return Verdict::Untouched;
-            }
-            let scopes = scopes();
             let of_scopes = scopes.iter().filter_map(|scope| marks.by_scope.get(scope));
             let since = of_scopes.flatten().filter(|mark| mark.epoch > epoch);
             since.fold(Verdict::Untouched, |verdict, mark| verdict.and(*mark))
@@ -113,11 +120,11 @@ impl<S: Default + Eq + Hash> Purges<S> {
 
     /// A panic while it is held leaves every mark whole.
     fn read<T>(&self, look: impl FnOnce(&Marks<S>) -> T) -> T {
-        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        look(&self.marks.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn write<T>(&self, change: impl FnOnce(&mut Marks<S>) -> T) -> T {
-        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.marks.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -143,8 +150,8 @@ impl<S: Default + Eq + Hash> Marks<S> {
         });
     }
 
-    /// Has one mark stand for all of them: too much is then purged, never too little.
-    fn make_one(&mut self) {
+    /// Has one mark of that number stand for all of them: too much is then purged, never too little.
+    fn make_one(&mut self, epoch: u64) {
         let Some(first) = self.all().min_by_key(|mark| mark.at).copied() else {
             return;
         };
@@ -155,7 +162,7 @@ impl<S: Default + Eq + Hash> Marks<S> {
             Thoroughness::Expire
         };
         let mark = Mark {
-            epoch: self.epoch,
+            epoch,
             at: first.at,
             thoroughness,
         };
