@@ -33,6 +33,12 @@ RUN apt-get update -qq \
     && apt-get install -y -qq --no-install-recommends make \
     && rm -rf /var/lib/apt/lists/*
 
+# Cargo reads these where they are given, and else what Cargo.toml says. To see in a hurry whether an
+# image can be made at all, and for no other purpose: --build-arg CARGO_PROFILE_RELEASE_LTO=off
+ARG CARGO_PROFILE_RELEASE_LTO
+ARG CARGO_PROFILE_RELEASE_OPT_LEVEL
+ARG CARGO_PROFILE_RELEASE_CODEGEN_UNITS
+
 # Before the flags below: it has macros, which cannot be static.
 RUN cargo install --locked cargo-auditable --version "${CARGO_AUDITABLE}"
 
@@ -44,12 +50,6 @@ RUN cargo install --locked cargo-auditable --version "${CARGO_AUDITABLE}"
 # numbers come from the kernel itself: a static program would look for it in vain, and open a device.
 ENV CARGO_INCREMENTAL=0 \
     RUSTFLAGS="-C target-feature=+crt-static --cfg getrandom_backend=\"linux_getrandom\""
-
-# Cargo reads these where they are given, and else what Cargo.toml says. To see in a hurry whether an
-# image can be made at all, and for no other purpose: --build-arg CARGO_PROFILE_RELEASE_LTO=off
-ARG CARGO_PROFILE_RELEASE_LTO
-ARG CARGO_PROFILE_RELEASE_OPT_LEVEL
-ARG CARGO_PROFILE_RELEASE_CODEGEN_UNITS
 
 WORKDIR /build
 

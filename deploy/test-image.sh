@@ -12,6 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source .ci/blocks
+source .ci/judges
 source deploy/image/engine.sh
 source deploy/image/bases.sh
 
@@ -102,10 +103,7 @@ healthy() {
 # ------------------------------------------------------------------------------------------- images
 
 step "an engine of our own"
-if ! command -v mmdebstrap >/dev/null || ! command -v hey >/dev/null; then
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends mmdebstrap hey >/dev/null
-fi
+have_debian mmdebstrap:mmdebstrap hey:hey
 status=0
 start_engine "$folder/engine" || status=$?
 if [ "$status" != 0 ]; then

@@ -1,6 +1,6 @@
 //! Parts of the way of a request, each by itself: how long each takes.
 //!
-//! `cargo bench --features measuring`; `benches/instructions/run` counts the same by callgrind, for which
+//! `cargo run --release --features measuring --bin micro`; `benches/instructions/run` counts the same by callgrind, for which
 //! this does one of them so many times: `--count NAME TIMES`. `--names` lists them.
 
 use std::env;

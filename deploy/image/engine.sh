@@ -19,14 +19,7 @@ have_engine() {
     if command -v dockerd >/dev/null && command -v docker-compose >/dev/null && [ -x "$docker" ]; then
         return
     fi
-    apt-get update -qq || return 77
-    # Debian's packages would start one of their own.
-    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
-    chmod +x /usr/sbin/policy-rc.d
-    local had=0
-    apt-get install -y -qq --no-install-recommends docker.io docker-compose iptables >/dev/null || had=77
-    rm -f /usr/sbin/policy-rc.d
-    return "$had"
+    have_debian dockerd:docker.io "$docker":docker.io docker-compose:docker-compose iptables:iptables || return 77
 }
 
 start_engine() {
