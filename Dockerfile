@@ -33,8 +33,8 @@ RUN apt-get update -qq \
     && apt-get install -y -qq --no-install-recommends make \
     && rm -rf /var/lib/apt/lists/*
 
-# Cargo reads these where they are given, and else what Cargo.toml says. To see in a hurry whether an
-# image can be made at all, and for no other purpose: --build-arg CARGO_PROFILE_RELEASE_LTO=off
+# Cargo reads these where they are given, and else what Cargo.toml says. To see in a hurry whether an image
+# can be made at all, or to show it (deploy/compose.yaml); never for a release.
 ARG CARGO_PROFILE_RELEASE_LTO
 ARG CARGO_PROFILE_RELEASE_OPT_LEVEL
 ARG CARGO_PROFILE_RELEASE_CODEGEN_UNITS

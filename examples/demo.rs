@@ -1,6 +1,6 @@
 //! The service and a WeCom to go with it, in one process, without credentials.
 //!
-//! `cargo run --release --example demo`, and then try the lines that it prints.
+//! `cargo run --locked --example demo`, and then try the lines that it prints.
 
 use std::error::Error;
 use std::io::Write;

@@ -32,7 +32,8 @@ pub enum Thoroughness {
 /// The purges that may still be about something. `S` names what a purge is about; its default is
 /// everything.
 pub(super) struct Purges<S> {
-    /// How many purges there were. Counted while the marks are held, when theirs are on them.
+    /// How many purges there were. Raised while the marks are held, when those of the purge are there:
+    /// whoever sees the number finds them.
     epoch: AtomicU64,
     marks: RwLock<Marks<S>>,
 }

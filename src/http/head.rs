@@ -154,8 +154,8 @@ fn vet(head: &[u8]) -> Result<(), Verdict> {
 /// Whether a target is a path and a query without anything odd in them, as nearly all are: a URI, of
 /// which nothing else is to be judged.
 fn is_plain_path(target: &str) -> bool {
-    static PLAIN: Letters = Letters::and(b"/-_.%?=&");
-    target.starts_with('/') && PLAIN.make_up(target.as_bytes())
+    static PLAIN: ByteSet = ByteSet::with(b"/-_.%?=&");
+    target.starts_with('/') && PLAIN.holds_all(target.as_bytes())
 }
 
 /// Whether what is asked for can be meant for us: by a protocol that is ours, and without a user, whom
@@ -203,23 +203,23 @@ fn vet_fields(fields: &[httparse::Header<'_>]) -> Result<(), Verdict> {
 pub(super) fn vet_host(host: &[u8]) -> Result<(), Verdict> {
     // RFC 3986, section 3.2.2, and the port: a list, a path or a user would mean something else to
     // somebody else.
-    static OF_A_HOST: Letters = Letters::and(b".-_~:[]%!$&'()*+;=");
-    if host.is_empty() || !OF_A_HOST.make_up(host) {
+    static OF_A_HOST: ByteSet = ByteSet::with(b".-_~:[]%!$&'()*+;=");
+    if host.is_empty() || !OF_A_HOST.holds_all(host) {
         return Err(Verdict::Bad("the Host is none"));
     }
     Ok(())
 }
 
 /// A set of bytes. By a table: every request has some hundred of which it must be known.
-struct Letters([bool; 256]);
+struct ByteSet([bool; 256]);
 
-impl Letters {
-    /// ASCII letters and digits, and these.
+impl ByteSet {
+    /// ASCII letters and digits, with these.
     #[expect(
         clippy::indexing_slicing,
         reason = "it is done by the compiler, which would say so"
     )]
-    const fn and(others: &[u8]) -> Self {
+    const fn with(others: &[u8]) -> Self {
         let mut set = [false; 256];
         let mut byte = 0_u8;
         while byte.is_ascii() {
@@ -234,8 +234,8 @@ impl Letters {
         Self(set)
     }
 
-    /// Whether there is no other in a text.
-    fn make_up(&self, text: &[u8]) -> bool {
+    /// Whether each byte of a text is in it.
+    fn holds_all(&self, text: &[u8]) -> bool {
         let has = |byte: &u8| self.0.get(usize::from(*byte)).copied().unwrap_or_default();
         text.iter().all(has)
     }

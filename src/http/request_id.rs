@@ -28,8 +28,8 @@ impl RequestId {
         }
     }
 
-    /// A new one, of a request that comes now. Nobody has to guess it, and it need not come after those
-    /// of the same millisecond: so nothing is shared to make one.
+    /// A new one, of a request that comes now. It may be guessed, and need not come after those of the
+    /// same millisecond: so nothing is shared to make one.
     fn new(now: Timestamp) -> Self {
         let mut random = [0; 10];
         fastrand::fill(&mut random);

@@ -20,6 +20,7 @@ use serde::de::MapAccess;
 use serde::de::SeqAccess;
 use serde::de::Visitor;
 use serde::de::value::MapAccessDeserializer;
+use subtle::ConstantTimeEq as _;
 
 use crate::digest::sha256;
 use crate::setting;
@@ -38,6 +39,15 @@ impl KeyDigest {
     /// The digest of a key.
     pub fn of(key: &[u8]) -> Self {
         Self(sha256(key))
+    }
+
+    fn beginning(self) -> Beginning {
+        self.0.first_chunk().copied().unwrap_or_default()
+    }
+
+    /// Whether both are the same. How long that takes does not tell how much of them is.
+    fn is(self, other: Self) -> bool {
+        self.0.ct_eq(&other.0).into()
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -163,37 +173,43 @@ pub(super) fn moment<'de, D: Deserializer<'de>>(
     setting::parsed(deserializer, expected, |text| text.parse().ok()).map(Some)
 }
 
-/// The keys there are, and whose each is.
+/// The keys there are, and whose each is: by how their digests begin.
 #[derive(Debug, Default)]
-pub(super) struct Keys(HashMap<KeyDigest, Key>);
+pub(super) struct Keys(HashMap<Beginning, Vec<Key>>);
+
+/// How a digest begins. Hardly ever are there two that begin alike.
+type Beginning = [u8; 8];
 
 #[derive(Debug)]
 struct Key {
+    sha256: KeyDigest,
     expires: Option<Timestamp>,
     /// The number of the caller whose key it is.
-    owner: u32,
+    owner: usize,
 }
 
 impl Keys {
     /// Adds a key. It expires with its owner, if not before.
-    pub(super) fn add(&mut self, key: KeySettings, owner: u32, owner_expires: Option<Timestamp>) {
+    pub(super) fn add(&mut self, key: KeySettings, owner: usize, owner_expires: Option<Timestamp>) {
         let KeySettings { sha256, expires } = key;
         let earlier = expires.into_iter().chain(owner_expires).min();
-        let key = Key {
+        let alike = self.0.entry(sha256.beginning()).or_default();
+        alike.push(Key {
+            sha256,
             expires: earlier,
             owner,
-        };
-        self.0.insert(sha256, key);
+        });
     }
 
     /// The number of the caller whose key this is, if it is good now.
     ///
-    /// It is looked for by its SHA-256, which nobody can steer, in a table whose order nobody knows: how
-    /// long that takes tells nothing of the keys there are.
+    /// Looked for by how its digest begins, which nobody can steer, and compared in constant time.
     pub(super) fn owner(&self, key: &[u8], now: Timestamp) -> Option<usize> {
-        let key = self.0.get(&KeyDigest::of(key))?;
+        let sha256 = KeyDigest::of(key);
+        let alike = self.0.get(&sha256.beginning())?;
+        let key = alike.iter().find(|known| known.sha256.is(sha256))?;
         let is_good = key.expires.is_none_or(|expires| now < expires);
-        is_good.then_some(usize::try_from(key.owner).ok()?)
+        is_good.then_some(key.owner)
     }
 }
 
@@ -239,6 +255,32 @@ mod tests {
             assert_eq!(keys.owner(b"k", noon), owner, "{case:?}");
             assert_eq!(keys.owner(b"x", before(noon)), None, "{case:?}");
         }
+    }
+
+    #[test]
+    fn keys_whose_digests_begin_alike_are_told_apart() {
+        let of = |key: &[u8]| KeyDigest::of(key);
+        let mut other = of(b"k");
+        other.0[31] ^= 1;
+        let mut keys = Keys::default();
+        for (owner, sha256) in [(1, other), (2, of(b"k"))] {
+            let expires = None;
+            keys.add(KeySettings { sha256, expires }, owner, None);
+        }
+
+        assert_eq!(keys.owner(b"k", Timestamp::UNIX_EPOCH), Some(2));
+
+        let mut keys = Keys::default();
+        let sha256 = other;
+        keys.add(
+            KeySettings {
+                sha256,
+                expires: None,
+            },
+            1,
+            None,
+        );
+        assert_eq!(keys.owner(b"k", Timestamp::UNIX_EPOCH), None);
     }
 
     #[test]

@@ -154,13 +154,12 @@ impl Proven {
             certificates: HashMap::new(),
             tokens,
         };
-        for (number, caller) in (0_u32..).zip(&settings.callers) {
+        for (number, caller) in settings.callers.iter().enumerate() {
             for key in &caller.key_sha256 {
                 proven.keys.add(*key, number, caller.expires);
             }
-            let place = proven.callers.len();
             let names = caller.tls_san.iter().map(|san| Name::written(san));
-            proven.certificates.extend(names.map(|name| (name, place)));
+            proven.certificates.extend(names.map(|name| (name, number)));
             let rights = Rights::of_caller(caller, apps);
             proven.callers.push(Arc::new(rights));
         }
