@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A Docker Engine of our own, for deploy/test-image.sh. To be sourced.
+# A Docker Engine of our own, for deploy/test-image.sh. To be sourced, after .ci/judges.
 #
 #   start_engine FOLDER   sets DOCKER_HOST; returns 77 if no engine can be had on this machine
 #   stop_engine           ends it with all that runs in it
@@ -15,16 +15,9 @@ engine=
 # Debian's, by its path: another that comes first may lack what this one is asked for.
 docker=${DOCKER:-/usr/bin/docker}
 
-have_engine() {
-    if command -v dockerd >/dev/null && command -v docker-compose >/dev/null && [ -x "$docker" ]; then
-        return
-    fi
-    have_debian dockerd:docker.io "$docker":docker.io docker-compose:docker-compose iptables:iptables || return 77
-}
-
 start_engine() {
     local folder=$1 driver
-    have_engine || return 77
+    have_debian dockerd:docker.io "$docker":docker.io docker-compose:docker-compose iptables:iptables || return 77
     mkdir -p "$folder"
     # The second for machines whose disk is itself such a stack.
     for driver in overlay2 vfs; do
