@@ -145,6 +145,8 @@ async fn fetch(caller: &mut SendRequest<Body>, path: &str, encoding: &str) -> us
         .header("host", "proxy")
         .header("accept-encoding", encoding);
     let request = request.body(Body::empty()).expect("a request");
+    // Between two requests, the connection may have something to do yet.
+    caller.ready().await.expect("a connection");
     let answer = caller.send_request(request).await.expect("an answer");
     assert_eq!(answer.status(), 200, "{path}");
     let body = answer.into_body().collect().await.expect("a body");

@@ -12,10 +12,13 @@ use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::pin::Pin;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use axum::Router;
 use axum::body::Body;
+use axum::body::to_bytes;
+use bytes::Bytes;
 use http::HeaderMap;
 use http::HeaderName;
 use http::Method;
@@ -29,7 +32,8 @@ use super::access::Origin;
 use super::account::Account;
 use super::account::Asked;
 use super::answered::Answered;
-use super::answered::Content;
+use super::date::Calendar;
+use super::date::Date;
 use super::frames;
 use super::head::Verdict;
 use super::meetings;
@@ -59,6 +63,7 @@ pub(super) struct Front {
     /// Where callers ask for meetings, and their requests are counted. Operators have none.
     desk: Option<Desk>,
     clock: Clock,
+    calendar: Calendar,
     /// Everything else.
     routes: Router,
 }
@@ -67,6 +72,7 @@ impl Front {
     pub(super) fn of_callers(desk: Desk, routes: Router) -> Self {
         Self {
             clock: desk.clock.clone(),
+            calendar: Calendar::new(desk.clock.clone()),
             desk: Some(desk),
             routes,
         }
@@ -74,6 +80,7 @@ impl Front {
 
     pub(super) fn of_operators(routes: Router, clock: Clock) -> Self {
         Self {
+            calendar: Calendar::new(clock.clone()),
             clock,
             desk: None,
             routes,
@@ -87,8 +94,13 @@ impl Front {
         }
     }
 
+    /// The `Date` of an answer that is sent now.
+    pub(super) fn date(&self) -> Arc<Date> {
+        self.calendar.today()
+    }
+
     /// Answers a request; or says why its head was refused.
-    pub(super) async fn answer(&self, arrival: Arrival<'_>) -> Response<Content> {
+    pub(super) async fn answer(&self, arrival: Arrival<'_>) -> Response<Bytes> {
         let request = &*arrival.request;
         let request_id = RequestId::of(request.headers(), &self.clock);
         let Some(desk) = &self.desk else {
@@ -158,10 +170,16 @@ impl Front {
         let Ok::<_, Infallible>(mut response) = self.routes.clone().call(request).await;
         match response.extensions_mut().remove::<Problem>() {
             Some(problem) => Err(problem),
-            None => Ok(Answered {
-                response: response.map(Content::Right),
-                account: Account::default(),
-            }),
+            None => {
+                let (parts, body) = response.into_parts();
+                // What is found there is bytes already, which neither wait nor fail.
+                let bytes = to_bytes(body, usize::MAX).await;
+                let bytes = bytes.map_err(|_| Problem::internal())?;
+                Ok(Answered {
+                    response: Response::from_parts(parts, bytes),
+                    account: Account::default(),
+                })
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
+use http::Method;
 use http::header::CACHE_CONTROL;
 use http::header::IF_NONE_MATCH;
 
@@ -83,9 +84,9 @@ pub(crate) fn if_none_match(text: &[u8]) {
 }
 
 /// A head is let in if nobody can read it in another way, and however much of it comes at a time.
-/// One that is not is replaced by one that is.
+/// One that is not is replaced by a plain one.
 pub(crate) fn head(received: &[u8]) {
-    let verdict = HeadReader::default().inspect(received);
+    let verdict = inspected(&mut HeadReader::default(), received);
     for step in [1, 7, 1000] {
         let decided = decided(received, step);
         match (decided, verdict) {
@@ -99,23 +100,23 @@ pub(crate) fn head(received: &[u8]) {
         Ok(Some(length)) => unambiguous(received.get(..length).unwrap_or_default()),
         Err(_) => {
             let instead = head::stand_in(received);
-            let verdict = HeadReader::default().inspect(&instead);
-            assert_eq!(
-                verdict,
-                Ok(Some(instead.len())),
-                "{}",
-                instead.escape_ascii()
-            );
+            assert!([Method::GET, Method::HEAD].contains(instead.method()));
         }
     }
+}
+
+/// How long the head is, if it may be let in.
+fn inspected(reader: &mut HeadReader, received: &[u8]) -> Result<Option<usize>, Verdict> {
+    let head = reader.inspect(received)?;
+    Ok(head.map(|head| head.length))
 }
 
 /// The first verdict where so much comes at a time.
 fn decided(received: &[u8], step: usize) -> Result<Option<usize>, Verdict> {
     let mut reader = HeadReader::default();
     let lengths = (1..received.len()).step_by(step).chain([received.len()]);
-    let mut verdicts =
-        lengths.map(|length| reader.inspect(received.get(..length).unwrap_or_default()));
+    let came = |length| received.get(..length).unwrap_or_default();
+    let mut verdicts = lengths.map(|length| inspected(&mut reader, came(length)));
     verdicts
         .find(|verdict| *verdict != Ok(None))
         .unwrap_or(Ok(None))

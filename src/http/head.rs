@@ -6,11 +6,16 @@
 
 use std::mem::MaybeUninit;
 
+use http::HeaderName;
+use http::HeaderValue;
+use http::Method;
+use http::Request;
 use http::Uri;
+use http::Version;
 use memchr::memchr;
 
 use super::problem::Problem;
-use super::request_id::RequestId;
+use super::request_id::X_REQUEST_ID;
 
 /// Bytes of a target at most.
 pub(super) const TARGET_BYTES_MAX: usize = 8 * 1024;
@@ -48,6 +53,15 @@ impl From<Verdict> for Problem {
     }
 }
 
+/// A head that may be let in.
+#[derive(Debug)]
+pub(super) struct Head {
+    /// The request that it is.
+    pub(super) request: Request<()>,
+    /// Bytes that it takes.
+    pub(super) length: usize,
+}
+
 /// Reads one head as it comes, looking at each byte once.
 #[derive(Debug, Default)]
 pub(super) struct HeadReader {
@@ -59,19 +73,18 @@ pub(super) struct HeadReader {
 
 impl HeadReader {
     /// Looks for a head at the beginning of what has been received so far. `Ok(None)` means that
-    /// more is to come; `Ok(Some(length))` that the first `length` bytes are a head that may be let
-    /// in, and that the next head is to be looked for after them.
-    pub(super) fn inspect(&mut self, received: &[u8]) -> Result<Option<usize>, Verdict> {
+    /// more is to come; a head, that it may be let in, and that the next is to be looked for after it.
+    pub(super) fn inspect(&mut self, received: &[u8]) -> Result<Option<Head>, Verdict> {
         let end = self.end_of_head(received)?;
         if end.unwrap_or(received.len()) > HEAD_BYTES_MAX {
             return Err(Verdict::HeadTooLarge);
         }
-        let head = end.and_then(|end| received.get(..end));
-        head.map_or(Ok(()), vet)?;
-        if end.is_some() {
-            *self = Self::default();
-        }
-        Ok(end)
+        let Some(length) = end else {
+            return Ok(None);
+        };
+        let request = read(received.get(..length).unwrap_or_default())?;
+        *self = Self::default();
+        Ok(Some(Head { request, length }))
     }
 
     /// Where the empty line ends, if it is there. Every line must end in CR LF: a bare LF ends a
@@ -102,38 +115,57 @@ impl HeadReader {
     }
 }
 
-/// A plain head to be handed on in place of one that is refused, of which it keeps what the answer
-/// depends on: whether it has a body, and the request's id.
-pub(super) fn stand_in(refused: &[u8]) -> Vec<u8> {
-    let method = if refused.starts_with(b"HEAD ") {
-        "HEAD"
-    } else {
-        "GET"
-    };
-    let mut head = format!("{method} / HTTP/1.1\r\nhost: refused\r\n").into_bytes();
+/// A plain request in place of one that is refused, of which it keeps what the answer depends on:
+/// whether only its head is wanted, and the request's id.
+pub(super) fn stand_in(refused: &[u8]) -> Request<()> {
+    let mut request = Request::new(());
+    if refused.starts_with(b"HEAD ") {
+        *request.method_mut() = Method::HEAD;
+    }
     let lines = refused.split(|&byte| byte == b'\n').skip(1);
     let named = lines.filter_map(|line| line.split_at_checked("x-request-id:".len()));
-    let mut named = named.filter(|(name, _)| name.eq_ignore_ascii_case(b"x-request-id:"));
-    // Where there are several, none counts.
-    if let (Some((name, value)), None) = (named.next(), named.next())
-        && RequestId::is_fit(value.trim_ascii())
-    {
-        head.extend([name, value.trim_ascii(), b"\r\n"].concat());
+    let named = named.filter(|(name, _)| name.eq_ignore_ascii_case(b"x-request-id:"));
+    for (_, value) in named {
+        if let Ok(id) = HeaderValue::from_bytes(value.trim_ascii()) {
+            request.headers_mut().append(X_REQUEST_ID, id);
+        }
     }
-    head.extend(b"\r\n");
-    head
+    request
 }
 
-fn vet(head: &[u8]) -> Result<(), Verdict> {
+/// The request that a head is, if it may be let in.
+fn read(head: &[u8]) -> Result<Request<()>, Verdict> {
     let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
-    let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(head, &mut fields) {
+    let mut read = httparse::Request::new(&mut []);
+    match read.parse_with_uninit_headers(head, &mut fields) {
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Err(Verdict::Bad("the head is cut short")),
         Err(httparse::Error::TooManyHeaders) => return Err(Verdict::HeadTooLarge),
-        Err(_) => return Err(Verdict::Bad("the head is not HTTP/1.1")),
+        Err(_) => return Err(NO_HEAD),
     }
-    let target = request.path.unwrap_or_default();
+    let uri = target(read.path.unwrap_or_default())?;
+    vet_fields(read.headers)?;
+    let method = read.method.unwrap_or_default().as_bytes();
+    let mut request = Request::new(());
+    *request.method_mut() = Method::from_bytes(method).map_err(|_| NO_HEAD)?;
+    *request.uri_mut() = uri;
+    if read.version == Some(0) {
+        *request.version_mut() = Version::HTTP_10;
+    }
+    let headers = request.headers_mut();
+    headers.reserve(read.headers.len());
+    for field in read.headers {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| NO_HEAD)?;
+        let value = HeaderValue::from_bytes(field.value).map_err(|_| NO_HEAD)?;
+        headers.append(name, value);
+    }
+    Ok(request)
+}
+
+const NO_HEAD: Verdict = Verdict::Bad("the head is not HTTP/1.1");
+
+/// What is asked for.
+fn target(target: &str) -> Result<Uri, Verdict> {
     if target.len() > TARGET_BYTES_MAX {
         return Err(Verdict::TargetTooLong);
     }
@@ -142,13 +174,11 @@ fn vet(head: &[u8]) -> Result<(), Verdict> {
         // is not known.
         return Err(Verdict::Bad("a target has no fragment"));
     }
+    let uri = Uri::try_from(target).map_err(|_| Verdict::Bad("the target is no URI"))?;
     if !is_plain_path(target) {
-        match Uri::try_from(target) {
-            Ok(uri) => vet_uri(&uri)?,
-            Err(_) => return Err(Verdict::Bad("the target is no URI")),
-        }
+        vet_uri(&uri)?;
     }
-    vet_fields(request.headers)
+    Ok(uri)
 }
 
 /// Whether a target is a path and a query without anything odd in them, as nearly all are: a URI, of
@@ -245,8 +275,13 @@ impl ByteSet {
 mod tests {
     use super::*;
 
+    /// How long a head is that may be let in.
+    fn length(inspected: Result<Option<Head>, Verdict>) -> Result<Option<usize>, Verdict> {
+        inspected.map(|head| head.map(|head| head.length))
+    }
+
     fn inspect(received: &[u8]) -> Result<Option<usize>, Verdict> {
-        HeadReader::default().inspect(received)
+        length(HeadReader::default().inspect(received))
     }
 
     #[test]
@@ -263,7 +298,7 @@ mod tests {
             for step in [1, 7, 1_000] {
                 let mut reader = HeadReader::default();
                 let lengths = (1..head.len()).step_by(step).chain([head.len()]);
-                let mut verdicts = lengths.map(|length| reader.inspect(&head.as_bytes()[..length]));
+                let mut verdicts = lengths.map(|end| length(reader.inspect(&head.as_bytes()[..end])));
                 let decided = verdicts.find(|verdict| *verdict != Ok(None));
                 assert_eq!(
                     decided,
@@ -276,24 +311,23 @@ mod tests {
 
     #[test]
     fn a_stand_in_keeps_the_method_and_the_request_id() {
-        for (refused, expected) in [
+        for (refused, method, ids) in [
             (
                 "HEAD / HTTP/1.1\r\nX-Request-ID: abc \r\n\r\n",
-                "HEAD / HTTP/1.1\r\nhost: refused\r\nX-Request-ID:abc\r\n\r\n",
+                Method::HEAD,
+                &["abc"][..],
             ),
             (
-                "POST / HTTP/1.1\r\nX-Request-Id: a b\r\n",
-                "GET / HTTP/1.1\r\nhost: refused\r\n\r\n",
+                "POST / HTTP/1.1\r\nX-Request-Id: a\r\nx-request-id:b",
+                Method::GET,
+                &["a", "b"],
             ),
-            (
-                "X-Request-Id: first line",
-                "GET / HTTP/1.1\r\nhost: refused\r\n\r\n",
-            ),
+            ("X-Request-Id: first line", Method::GET, &[]),
         ] {
-            assert_eq!(
-                String::from_utf8(stand_in(refused.as_bytes())).expect("text"),
-                expected
-            );
+            let request = stand_in(refused.as_bytes());
+            let kept: Vec<_> = request.headers().get_all(X_REQUEST_ID).iter().collect();
+            assert_eq!(*request.method(), method);
+            assert_eq!(kept, ids);
         }
     }
 

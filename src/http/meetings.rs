@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::Request;
@@ -19,9 +20,7 @@ use super::Desk;
 use super::access::Caller;
 use super::access::Origin;
 use super::account::Account;
-use super::answered;
 use super::answered::Answered;
-use super::answered::Content;
 use super::caching;
 use super::directives;
 use super::encoding;
@@ -220,7 +219,7 @@ impl Desk {
             headers.insert(header::CONTENT_LOCATION, location);
         }
         headers.insert(header::ETAG, etag);
-        let mut response = Response::new(answered::empty());
+        let mut response = Response::new(Bytes::new());
         if is_known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         } else {
@@ -246,7 +245,7 @@ impl Desk {
 }
 
 /// A text as the body of an answer, and what the header fields tell of it.
-fn content(text: &Text, encoding: Encoding, headers: &mut HeaderMap) -> Content {
+fn content(text: &Text, encoding: Encoding, headers: &mut HeaderMap) -> Bytes {
     let (encoding, bytes) = text.encoded(encoding);
     headers.insert(
         header::CONTENT_TYPE,
@@ -255,7 +254,7 @@ fn content(text: &Text, encoding: Encoding, headers: &mut HeaderMap) -> Content 
     if let Some(coding) = encoding::coding(encoding) {
         headers.insert(header::CONTENT_ENCODING, coding);
     }
-    Content::Left(bytes.clone().into())
+    bytes.clone()
 }
 
 /// What a caller is told about.

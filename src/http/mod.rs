@@ -6,7 +6,8 @@
 //! ```text
 //! listener   connections, their number (limits, seating), their end
 //!   line     TCP, or TLS on it
-//!   gate     vetted heads only (head, frames), with deadlines (patience; connection: what both know)
+//!   http1    vetted heads (head), waited for with patience, and their answers (reply, date)
+//!   http2    the same in frames (frames)
 //!     front  request id, panics, problems, a count and a line of the log (account)
 //!       meetings | docs | admin    the routes (openapi: what the callers' are like)
 //! ```
@@ -16,7 +17,7 @@ mod account;
 mod admin;
 mod answered;
 mod caching;
-mod connection;
+mod date;
 mod directives;
 mod docs;
 mod encoding;
@@ -24,8 +25,10 @@ mod frames;
 mod front;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod gate;
+mod guest;
 mod head;
+mod http1;
+mod http2;
 mod limits;
 mod line;
 mod listener;
@@ -37,6 +40,7 @@ mod parameters;
 mod patience;
 mod problem;
 mod reading;
+mod reply;
 mod request_id;
 mod seating;
 mod seldom;

@@ -10,6 +10,7 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::response::IntoResponse;
 use axum::response::Response;
+use bytes::Bytes;
 use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
@@ -26,7 +27,6 @@ use utoipa::openapi::schema::Schema;
 use super::access::Caller;
 use super::account::Account;
 use super::answered::Answered;
-use super::answered::Content;
 use super::caching;
 use super::caching::CACHE_STATUS;
 use super::request_id::RequestId;
@@ -313,7 +313,7 @@ impl Problem {
         let document = kind.document(&detail, request_id.as_str(), wecom_errcode);
         // Texts and numbers always serialise.
         let body = serde_json::to_vec(&document).unwrap_or_default();
-        let mut response = http::Response::new(Content::Left(body.into()));
+        let mut response = http::Response::new(Bytes::from(body));
         *response.status_mut() = kind.status();
         for (name, value) in headers {
             response.headers_mut().insert(name, value);

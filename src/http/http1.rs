@@ -1,0 +1,295 @@
+//! HTTP/1.1 with one caller: a head, its answer, and so on to the end (RFC 9112).
+//!
+//! No request here has a body, and every answer is bytes that are there before the first of them is
+//! sent. So a connection is nothing but one head after another, vetted before anything else sees it
+//! ([`head`]), and each answer is a head and so many bytes ([`reply`]). What a caller sends ahead is
+//! looked at when it is its turn.
+//!
+//! | while | we wait at most |
+//! |---|---|
+//! | nothing came yet, or a head is coming | `head_timeout` |
+//! | a request is under way | as long as it takes: it has a deadline of its own |
+//! | the connection rests between requests | `idle_timeout` |
+//! | the caller takes nothing of its answer | `idle_timeout` |
+//! | the house is closing, and no request is under way | a short grace |
+//!
+//! A connection that is ending takes what its caller is just sending, says in its answer that it is
+//! the last, and is closed once its caller is quiet. For the end of the house that loses nothing; and
+//! who is turned away at the door is on a connection that is ending from its beginning.
+
+use std::io;
+use std::io::IoSlice;
+use std::pin::Pin;
+use std::pin::pin;
+use std::task::Context;
+use std::task::Poll;
+use std::task::ready;
+use std::time::Duration;
+
+use bytes::Buf;
+use bytes::BytesMut;
+use http::Request;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::time::Sleep;
+use tokio_util::io::poll_read_buf;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::guest::Guest;
+use super::head;
+use super::head::Head;
+use super::head::HeadReader;
+use super::head::Verdict;
+use super::http2;
+use super::patience::Midst;
+use super::patience::Patience;
+use super::patience::Waiting;
+use super::patience::Watch;
+use super::reply;
+use super::reply::Persistence;
+use super::seldom::Seldom;
+
+/// How much is read at a time.
+const READ_BYTES: usize = 4 * 1024;
+
+/// How long, and how much, we go on reading from a caller who was told that this is the last answer:
+/// were we to close with something unread, the network would throw our answer away.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES_MAX: usize = 1024 * 1024;
+
+/// A connection, as long as nothing else than HTTP/1.1 is spoken on it.
+pub(super) struct Talk<S> {
+    stream: S,
+    /// What was received and not looked at yet.
+    inbox: BytesMut,
+    heads: HeadReader,
+    watch: Watch,
+    /// Nothing was taken for a head yet.
+    begins: bool,
+    /// The end of the house.
+    stop: Seldom<WaitForCancellationFutureOwned>,
+    /// The next answer is the last.
+    is_ending: bool,
+}
+
+/// What is next.
+enum Next {
+    /// Nothing.
+    End,
+    Head(Request<()>),
+    /// Another protocol: what was received is the beginning of it.
+    Http2,
+    /// A head that is not let in. It stands in for it.
+    Refused(Request<()>, Verdict),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
+    pub(super) fn new(stream: S, guest: &Guest, patience: Patience) -> Self {
+        Self {
+            stream,
+            inbox: BytesMut::new(),
+            heads: HeadReader::default(),
+            watch: Watch::new(patience),
+            begins: true,
+            stop: Seldom::new(guest.stop.clone().cancelled_owned()),
+            is_ending: guest.turned_away.is_some(),
+        }
+    }
+
+    /// Serves the connection to its end; or until it turns out that HTTP/2 is spoken on it: then it is
+    /// handed back, with what was received.
+    pub(super) async fn serve(mut self, guest: &Guest) -> io::Result<Option<(S, BytesMut)>> {
+        loop {
+            let (request, refused) = match self.next(guest).await? {
+                Next::End => break,
+                Next::Head(request) => (request, None),
+                Next::Http2 => return Ok(Some((self.stream, self.inbox))),
+                Next::Refused(stand_in, verdict) => (stand_in, Some(verdict)),
+            };
+            let asked = reply::Asked::by(&request);
+            let answering = guest.answer(request, refused);
+            let Some(response) = self.unless_hung_up(answering).await else {
+                break;
+            };
+            let persistence = asked.persistence(&response, self.is_ending);
+            let date = guest.front.date();
+            let head = reply::head(&response, asked, persistence, &date);
+            self.send(&head, asked.body_of(&response)).await?;
+            if persistence == Persistence::Closes {
+                self.shut().await?;
+                self.linger().await;
+                return Ok(None);
+            }
+        }
+        self.shut().await?;
+        Ok(None)
+    }
+
+    /// Waits for what is next.
+    async fn next(&mut self, guest: &Guest) -> io::Result<Next> {
+        std::future::poll_fn(|context| self.poll_next(guest, context)).await
+    }
+
+    fn poll_next(&mut self, guest: &Guest, context: &mut Context<'_>) -> Poll<io::Result<Next>> {
+        loop {
+            if let Some(next) = self.look(guest) {
+                return Poll::Ready(Ok(next));
+            }
+            match self.poll_receive(context)? {
+                Poll::Ready(0) => return Poll::Ready(Ok(Next::End)),
+                Poll::Ready(_) => {}
+                Poll::Pending => {
+                    self.note_stop(context);
+                    ready!(self.poll_overdue(context));
+                    // A caller who is waited for no longer has as good as hung up.
+                    return Poll::Ready(Ok(Next::End));
+                }
+            }
+        }
+    }
+
+    /// What stands at the beginning of the inbox, if that is known yet.
+    fn look(&mut self, guest: &Guest) -> Option<Next> {
+        if self.begins && guest.http2 {
+            if self.inbox.starts_with(http2::PREFACE) {
+                return Some(Next::Http2);
+            }
+            if http2::PREFACE.starts_with(&self.inbox) {
+                return None;
+            }
+        }
+        // An empty line before a head is none of it (RFC 9112, section 2.2).
+        while self.inbox.starts_with(b"\r\n") {
+            self.inbox.advance(2);
+            self.heads = HeadReader::default();
+        }
+        let next = match self.heads.inspect(&self.inbox) {
+            Ok(None) => return None,
+            Ok(Some(Head { request, length })) => {
+                self.inbox.advance(length);
+                Next::Head(request)
+            }
+            // Nothing that comes after it can be told from it.
+            Err(verdict) => Next::Refused(head::stand_in(&self.inbox), verdict),
+        };
+        self.begins = false;
+        self.watch.begin_anew();
+        if self.inbox.is_empty() {
+            // A connection that rests holds no memory for what it may once receive.
+            self.inbox = BytesMut::new();
+        }
+        Some(next)
+    }
+
+    /// Reads on. How much it was: nothing, if nothing will come any more.
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.inbox.reserve(READ_BYTES);
+        poll_read_buf(Pin::new(&mut self.stream), context, &mut self.inbox)
+    }
+
+    /// Notes the end of the house, if it has come.
+    fn note_stop(&mut self, context: &mut Context<'_>) {
+        if !self.is_ending {
+            self.is_ending = Pin::new(&mut self.stop).poll(context).is_ready();
+        }
+    }
+
+    /// Ready when the caller has been waited for too long, between requests.
+    fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let midst = if self.begins || !self.inbox.is_empty() {
+            Midst::Head
+        } else {
+            Midst::Nothing
+        };
+        let waiting = Waiting {
+            midst,
+            rests: true,
+            ends: self.is_ending,
+        };
+        self.watch.poll_overdue(context, waiting)
+    }
+
+    /// What comes of answering; `None` if the caller hangs up before. What they send ahead is taken
+    /// in, up to a head and a half.
+    async fn unless_hung_up<T>(&mut self, answering: impl Future<Output = T>) -> Option<T> {
+        let mut answering = pin!(answering);
+        std::future::poll_fn(|context| {
+            if let Poll::Ready(answer) = answering.as_mut().poll(context) {
+                self.note_stop(context);
+                return Poll::Ready(Some(answer));
+            }
+            while self.inbox.len() <= head::HEAD_BYTES_MAX {
+                match ready!(self.poll_receive(context)) {
+                    Ok(0) | Err(_) => return Poll::Ready(None),
+                    Ok(_) => {}
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    async fn send(&mut self, mut head: &[u8], mut body: &[u8]) -> io::Result<()> {
+        let mut patience = None;
+        std::future::poll_fn(|context| {
+            while !(head.is_empty() && body.is_empty()) {
+                let slices = [IoSlice::new(head), IoSlice::new(body)];
+                let written = Pin::new(&mut self.stream).poll_write_vectored(context, &slices);
+                let length = ready!(self.check_write(&mut patience, context, written))?;
+                if length == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                let of_head = length.min(head.len());
+                head.advance(of_head);
+                body.advance(length - of_head);
+            }
+            let flushed = Pin::new(&mut self.stream).poll_flush(context);
+            self.check_write(&mut patience, context, flushed)
+        })
+        .await
+    }
+
+    /// Passes on what became of a write, unless the caller has not taken anything for too long.
+    fn check_write<T>(
+        &mut self,
+        patience: &mut Option<Pin<Box<Sleep>>>,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            *patience = None;
+            return written;
+        }
+        let idle = self.watch.idle();
+        let deadline = patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+        ready!(deadline.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Says that nothing more will be sent. Over TLS, that is something to be taken, too.
+    async fn shut(&mut self) -> io::Result<()> {
+        let mut patience = None;
+        std::future::poll_fn(|context| {
+            let shut = Pin::new(&mut self.stream).poll_shutdown(context);
+            self.check_write(&mut patience, context, shut)
+        })
+        .await
+    }
+
+    /// Reads and throws away what the caller still sends, for a while.
+    async fn linger(&mut self) {
+        let mut bytes_left = LINGER_BYTES_MAX;
+        let reading = std::future::poll_fn(|context| {
+            while bytes_left > 0 {
+                self.inbox.clear();
+                match ready!(self.poll_receive(context)) {
+                    Ok(0) | Err(_) => return Poll::Ready(()),
+                    Ok(length) => bytes_left = bytes_left.saturating_sub(length),
+                }
+            }
+            Poll::Ready(())
+        });
+        // Whichever comes first.
+        let _ = tokio::time::timeout(LINGER, reading).await;
+    }
+}
