@@ -230,9 +230,9 @@ where
         self.purges.epoch()
     }
 
-    /// What is remembered and may still be of use. Never waits.
-    pub fn recall(&self, key: &K) -> Memory<V, E> {
-        self.store.load().recall(key, self.clock.now())
+    /// What is remembered and may still be of use at `now`. Never waits.
+    pub fn recall(&self, key: &K, now: Instant) -> Memory<V, E> {
+        self.store.load().recall(key, now)
     }
 
     /// Has `key` asked for by `fetch`, which is shown what is remembered, unless that is under way
@@ -251,12 +251,13 @@ where
     {
         // Read before the flight is on the table: a purge in between is about too much, not too little.
         let epoch = self.purges.epoch();
-        match self.flights.board(key, || settle(self.recall(key))) {
+        let recalled = || self.recall(key, self.clock.now());
+        match self.flights.board(key, || settle(recalled())) {
             Boarding::Full => Boarded::Full,
             Boarding::Joined(seat) => Boarded::Joined(seat),
             Boarding::Settled(settled) => Boarded::Settled(settled),
             Boarding::Started(seat, ticket) => {
-                self.fly(ticket, epoch, fetch(&self.recall(key)));
+                self.fly(ticket, epoch, fetch(&recalled()));
                 Boarded::Started(seat)
             }
         }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
+use foldhash::quality::RandomState;
 use moka::Expiry;
 use moka::notification::RemovalCause;
 use moka::ops::compute::Op;
@@ -66,7 +67,9 @@ pub(super) struct Brought<'a, K, V> {
     pub(super) epoch: u64,
 }
 
-type Segment<K, V, E> = moka::sync::Cache<K, Kept<K, V, E>>;
+/// Whoever may ask for a meeting knows no way to make its name collide with others: the hash begins
+/// with a number of the process.
+type Segment<K, V, E> = moka::sync::Cache<K, Kept<K, V, E>, RandomState>;
 
 impl<K, V, E, S> Store<K, V, E, S>
 where
@@ -351,7 +354,7 @@ where
             // Our own doing.
             RemovalCause::Explicit | RemovalCause::Replaced => {}
         })
-        .build()
+        .build_with_hasher(RandomState::default())
 }
 
 /// Tells moka when nobody will believe an entry any more. Always `Some`: an update that gives

@@ -133,7 +133,10 @@ impl Bench {
 
     /// The value that is remembered, whatever its age.
     fn remembered(&self, key: &'static str) -> Option<u64> {
-        self.cache.recall(&key).answer.map(|answer| answer.value)
+        self.cache
+            .recall(&key, self.clock.now())
+            .answer
+            .map(|answer| answer.value)
     }
 
     /// Drops what is remembered under `key`, or on its way.
@@ -389,7 +392,11 @@ async fn what_is_expired_is_remembered_and_no_longer_fresh() {
 
     bench.expire("k");
 
-    let answer = bench.cache.recall(&"k").answer.expect("an answer");
+    let answer = bench
+        .cache
+        .recall(&"k", bench.clock.now())
+        .answer
+        .expect("an answer");
     assert!(!answer.is_fresh(bench.clock.now()));
     assert_eq!(answer.lifetime(), Duration::from_secs(2));
 }
@@ -498,7 +505,7 @@ async fn what_has_grown_is_counted_again_if_it_is_still_the_same() {
     assert_eq!(cache.size().1, before + 4_000);
     assert!(
         cache
-            .recall(&"k")
+            .recall(&"k", clock.now())
             .answer
             .is_some_and(|answer| answer.is_fresh(clock.now()))
     );
@@ -556,7 +563,7 @@ impl Library {
     /// Bytes of what is remembered under a name.
     fn remembered(&self, key: &'static str) -> Option<usize> {
         self.cache
-            .recall(&key)
+            .recall(&key, self.clock.now())
             .answer
             .map(|answer| answer.value.len())
     }

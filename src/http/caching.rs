@@ -27,27 +27,34 @@ pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-statu
 /// `max-age` is the whole lifetime, of which `Age` has passed: the two go together, and what is left
 /// is their difference.
 pub(super) fn headers(found: &Found, now: Instant) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(FIELDS);
+    for (name, words) in fields(found, now) {
+        headers.insert(name, words.value());
+    }
+    headers
+}
+
+/// The same, as they are sent.
+pub(super) fn fields(found: &Found, now: Instant) -> [(HeaderName, Words); 3] {
     let Found { answer, source } = found;
-    let max_age = answer.lifetime().as_secs();
     let ttl = if answer.is_fresh(now) {
         Ttl::Left(answer.remaining(now).as_secs())
     } else {
         Ttl::Over(answer.staleness(now).as_secs())
     };
-    let mut headers = HeaderMap::with_capacity(FIELDS);
-    headers.insert(
-        header::CACHE_CONTROL,
-        Words::new()
-            .text("private, max-age=")
-            .number(max_age)
-            .value(),
-    );
-    headers.insert(header::AGE, HeaderValue::from(answer.age(now).as_secs()));
-    headers.insert(
-        CACHE_STATUS,
-        status(*source, ttl, answer.value.meeting.is_err()),
-    );
-    headers
+    let (mut control, mut age) = (Words::new(), Words::new());
+    control
+        .text("private, max-age=")
+        .number(answer.lifetime().as_secs());
+    age.number(answer.age(now).as_secs());
+    [
+        (header::CACHE_CONTROL, control),
+        (header::AGE, age),
+        (
+            CACHE_STATUS,
+            status(*source, ttl, answer.value.meeting.is_err()),
+        ),
+    ]
 }
 
 /// `Cache-Status` of a problem that was met by asking.
@@ -72,7 +79,7 @@ impl Ttl {
     }
 }
 
-fn status(source: Source, ttl: Ttl, is_negative: bool) -> HeaderValue {
+fn status(source: Source, ttl: Ttl, is_negative: bool) -> Words {
     let mut words = Words::new();
     words.text(US);
     match source {
@@ -97,7 +104,7 @@ fn status(source: Source, ttl: Ttl, is_negative: bool) -> HeaderValue {
             words.text("; fwd=stale; detail=stale-if-error");
         }
     }
-    words.value()
+    words
 }
 
 fn detail(grounds: Grounds, is_negative: bool) -> Option<&'static str> {

@@ -6,8 +6,6 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimePrinter;
 
-use crate::clock::Clock;
-
 /// A date as HTTP has it, to the second.
 #[derive(Debug)]
 pub(super) struct Date {
@@ -32,26 +30,22 @@ impl Date {
 
 /// Knows the date.
 #[derive(Debug)]
-pub(super) struct Calendar {
-    clock: Clock,
-    latest: ArcSwap<Date>,
-}
+pub(super) struct Calendar(ArcSwap<Date>);
 
 impl Calendar {
-    pub(super) fn new(clock: Clock) -> Self {
-        let latest = ArcSwap::from_pointee(Date::of(clock.wall()));
-        Self { clock, latest }
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self(ArcSwap::from_pointee(Date::of(now)))
     }
 
     /// That of this moment.
-    pub(super) fn today(&self) -> Arc<Date> {
-        let now = self.clock.wall();
-        let latest = self.latest.load_full();
-        if latest.second == now.as_second() {
-            return latest;
+    pub(super) fn at(&self, now: Timestamp) -> Arc<Date> {
+        let Self(latest) = self;
+        let known = latest.load_full();
+        if known.second == now.as_second() {
+            return known;
         }
         let date = Arc::new(Date::of(now));
-        self.latest.store(Arc::clone(&date));
+        latest.store(Arc::clone(&date));
         date
     }
 }
@@ -65,14 +59,15 @@ mod tests {
     #[test]
     fn the_date_is_that_of_the_second_in_which_it_is_asked_for() {
         let start = Timestamp::from_millisecond(784_111_777_400).expect("a time");
-        let clock = Clock::standing_at(start);
-        let calendar = Calendar::new(clock.clone());
-        let today = || String::from_utf8(calendar.today().as_bytes().to_vec()).expect("text");
-        assert_eq!(today(), "Sun, 06 Nov 1994 08:49:37 GMT");
-
-        clock.advance(Duration::from_millis(599));
-        assert_eq!(today(), "Sun, 06 Nov 1994 08:49:37 GMT");
-        clock.advance(Duration::from_millis(1));
-        assert_eq!(today(), "Sun, 06 Nov 1994 08:49:38 GMT");
+        let calendar = Calendar::new(start);
+        for (milliseconds, expected) in [
+            (0, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (599, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (600, "Sun, 06 Nov 1994 08:49:38 GMT"),
+            (0, "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ] {
+            let date = calendar.at(start + Duration::from_millis(milliseconds));
+            assert_eq!(date.as_bytes(), expected.as_bytes());
+        }
     }
 }

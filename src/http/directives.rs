@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
 use http::header::CACHE_CONTROL;
 
+use super::fields::Fields;
 use crate::service::Wish;
 
 /// The wish in these header fields. What is not understood is passed over, as the RFC has it.
-pub(super) fn wish(headers: &HeaderMap) -> Wish {
-    let lines = headers
-        .get_all(CACHE_CONTROL)
-        .into_iter()
-        .filter_map(|line| line.to_str().ok());
+pub(super) fn wish(fields: &(impl Fields + ?Sized)) -> Wish {
+    let lines = fields.texts(CACHE_CONTROL);
     lines
         .flat_map(directives)
         .fold(Wish::default(), with_directive)
@@ -77,13 +74,16 @@ fn seconds(argument: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+    use http::HeaderValue;
     use proptest::prelude::*;
 
     use super::*;
 
     fn wish_in(lines: &[&str]) -> Wish {
-        let line = |line: &&str| (CACHE_CONTROL, line.parse().expect("a value"));
-        wish(&lines.iter().map(line).collect())
+        let value = |line: &&str| line.parse::<HeaderValue>().expect("a value");
+        let line = |line: &&str| (CACHE_CONTROL, value(line));
+        wish(&lines.iter().map(line).collect::<HeaderMap>())
     }
 
     #[test]

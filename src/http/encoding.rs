@@ -1,9 +1,9 @@
 //! How a caller wants its bytes: `Accept-Encoding` (RFC 9110, section 12.5.3).
 
-use http::HeaderMap;
 use http::HeaderValue;
 use http::header::ACCEPT_ENCODING;
 
+use super::fields::Fields;
 use crate::meeting::view::Encoding;
 
 /// The encodings there are, the best first.
@@ -15,11 +15,8 @@ const OFFERED: [(Encoding, &[&str]); 3] = [
 
 /// The encoding that a caller with these header fields likes best; of those it likes as well, the
 /// best one. Where it takes none of them, the bytes go out as they are.
-pub(super) fn preferred(headers: &HeaderMap) -> Encoding {
-    let lines = headers
-        .get_all(ACCEPT_ENCODING)
-        .into_iter()
-        .filter_map(|line| line.to_str().ok());
+pub(super) fn preferred(fields: &(impl Fields + ?Sized)) -> Encoding {
+    let lines = fields.texts(ACCEPT_ENCODING);
     let accepted: Vec<(&str, u16)> = lines
         .flat_map(|line| line.split(','))
         .filter_map(weighted)
@@ -90,7 +87,7 @@ mod tests {
         preferred(
             &[(ACCEPT_ENCODING, line.parse().expect("a value"))]
                 .into_iter()
-                .collect(),
+                .collect::<http::HeaderMap>(),
         )
     }
 

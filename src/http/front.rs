@@ -19,7 +19,6 @@ use axum::Router;
 use axum::body::Body;
 use axum::body::to_bytes;
 use bytes::Bytes;
-use http::HeaderMap;
 use http::HeaderName;
 use http::Method;
 use http::Request;
@@ -32,9 +31,12 @@ use super::access::Origin;
 use super::account::Account;
 use super::account::Asked;
 use super::answered::Answered;
+use super::at_once::Finished;
 use super::date::Calendar;
 use super::date::Date;
+use super::fields::Fields;
 use super::frames;
+use super::head::Head;
 use super::head::Verdict;
 use super::meetings;
 use super::problem::Problem;
@@ -72,7 +74,7 @@ impl Front {
     pub(super) fn of_callers(desk: Desk, routes: Router) -> Self {
         Self {
             clock: desk.clock.clone(),
-            calendar: Calendar::new(desk.clock.clone()),
+            calendar: Calendar::new(desk.clock.wall()),
             desk: Some(desk),
             routes,
         }
@@ -80,7 +82,7 @@ impl Front {
 
     pub(super) fn of_operators(routes: Router, clock: Clock) -> Self {
         Self {
-            calendar: Calendar::new(clock.clone()),
+            calendar: Calendar::new(clock.wall()),
             clock,
             desk: None,
             routes,
@@ -96,13 +98,21 @@ impl Front {
 
     /// The `Date` of an answer that is sent now.
     pub(super) fn date(&self) -> Arc<Date> {
-        self.calendar.today()
+        self.calendar.at(self.clock.wall())
+    }
+
+    /// Answers a request at once, if that can be done.
+    pub(super) fn at_once(&self, head: &Head<'_>, origin: &Origin) -> Option<Finished> {
+        let desk = self.desk.as_ref()?;
+        // After a panic it goes the long way: whatever it shared is behind locks that take that.
+        let answering = AssertUnwindSafe(|| desk.at_once(head, origin, &self.calendar));
+        catch_unwind(answering).unwrap_or_default()
     }
 
     /// Answers a request; or says why its head was refused.
     pub(super) async fn answer(&self, arrival: Arrival<'_>) -> Response<Bytes> {
         let request = &*arrival.request;
-        let request_id = RequestId::of(request.headers(), &self.clock);
+        let request_id = RequestId::of(request.headers(), self.clock.wall());
         let Some(desk) = &self.desk else {
             return self
                 .respond(arrival, Route::None, &request_id)
@@ -168,19 +178,17 @@ impl Front {
     async fn find(&self, request: Request<()>) -> Result<Answered, Problem> {
         let request = request.map(|()| Body::empty());
         let Ok::<_, Infallible>(mut response) = self.routes.clone().call(request).await;
-        match response.extensions_mut().remove::<Problem>() {
-            Some(problem) => Err(problem),
-            None => {
-                let (parts, body) = response.into_parts();
-                // What is found there is bytes already, which neither wait nor fail.
-                let bytes = to_bytes(body, usize::MAX).await;
-                let bytes = bytes.map_err(|_| Problem::internal())?;
-                Ok(Answered {
-                    response: Response::from_parts(parts, bytes),
-                    account: Account::default(),
-                })
-            }
+        if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+            return Err(problem);
         }
+        let (parts, body) = response.into_parts();
+        // What is found there is bytes already, which neither wait nor fail.
+        let bytes = to_bytes(body, usize::MAX).await;
+        let bytes = bytes.map_err(|_| Problem::internal())?;
+        Ok(Answered {
+            response: Response::from_parts(parts, bytes),
+            account: Account::default(),
+        })
     }
 }
 
@@ -198,9 +206,9 @@ async fn caught<T>(
 }
 
 /// The span of a caller that a request is part of, if it says so.
-fn parent(headers: &HeaderMap) -> Option<Parent> {
-    let field = |name: HeaderName| headers.get(name)?.to_str().ok();
-    Parent::read(field(TRACEPARENT)?, field(TRACESTATE))
+pub(super) fn parent(fields: &(impl Fields + ?Sized)) -> Option<Parent> {
+    let parent = fields.texts(TRACEPARENT).next()?;
+    Parent::read(parent, fields.texts(TRACESTATE).next())
 }
 
 /// A method, as OpenTelemetry has it.

@@ -63,10 +63,11 @@ pub(crate) fn cache_control(text: &[u8]) {
 /// A caller has what we have if it says so, with that very tag or with `*`; whatever else it says.
 pub(crate) fn if_none_match(text: &[u8]) {
     let tag = validation::etag([0xab; 16]);
-    let written = tag.to_str().unwrap_or_default();
+    let written = str::from_utf8(tag.as_bytes()).unwrap_or_default();
     let opaque = written.trim_start_matches("W/");
-    let is_known =
-        |values: &[HeaderValue]| validation::is_known(&fields(&IF_NONE_MATCH, values), &tag);
+    let is_known = |values: &[HeaderValue]| {
+        validation::is_known(&fields(&IF_NONE_MATCH, values), tag.as_bytes())
+    };
     let lines = values(text);
     let is_any = |line: &HeaderValue| line.as_bytes().trim_ascii() == b"*";
     let has_tag = |line: &HeaderValue| {
@@ -107,8 +108,8 @@ pub(crate) fn head(received: &[u8]) {
 
 /// How long the head is, if it may be let in.
 fn inspected(reader: &mut HeadReader, received: &[u8]) -> Result<Option<usize>, Verdict> {
-    let head = reader.inspect(received)?;
-    Ok(head.map(|head| head.length))
+    let head = reader.inspect(received, |head| head.to_request().map(drop))?;
+    Ok(head.map(|((), length)| length))
 }
 
 /// The first verdict where so much comes at a time.

@@ -15,6 +15,7 @@ use http::Version;
 use memchr::memchr;
 
 use super::problem::Problem;
+use super::reply;
 use super::request_id::X_REQUEST_ID;
 
 /// Bytes of a target at most.
@@ -53,13 +54,13 @@ impl From<Verdict> for Problem {
     }
 }
 
-/// A head that may be let in.
+/// A head that may be let in, as it came.
 #[derive(Debug)]
-pub(super) struct Head {
-    /// The request that it is.
-    pub(super) request: Request<()>,
-    /// Bytes that it takes.
-    pub(super) length: usize,
+pub(super) struct Head<'a> {
+    method: &'a str,
+    pub(super) target: &'a str,
+    version: Version,
+    pub(super) fields: &'a [httparse::Header<'a>],
 }
 
 /// Reads one head as it comes, looking at each byte once.
@@ -73,8 +74,13 @@ pub(super) struct HeadReader {
 
 impl HeadReader {
     /// Looks for a head at the beginning of what has been received so far. `Ok(None)` means that
-    /// more is to come; a head, that it may be let in, and that the next is to be looked for after it.
-    pub(super) fn inspect(&mut self, received: &[u8]) -> Result<Option<Head>, Verdict> {
+    /// more is to come; else what is made of a head that may be let in, and how many bytes it took:
+    /// the next is to be looked for after them.
+    pub(super) fn inspect<T>(
+        &mut self,
+        received: &[u8],
+        make: impl FnOnce(&Head<'_>) -> Result<T, Verdict>,
+    ) -> Result<Option<(T, usize)>, Verdict> {
         let end = self.end_of_head(received)?;
         if end.unwrap_or(received.len()) > HEAD_BYTES_MAX {
             return Err(Verdict::HeadTooLarge);
@@ -82,9 +88,10 @@ impl HeadReader {
         let Some(length) = end else {
             return Ok(None);
         };
-        let request = read(received.get(..length).unwrap_or_default())?;
+        let head = received.get(..length).unwrap_or_default();
+        let outcome = read(head, make)?;
         *self = Self::default();
-        Ok(Some(Head { request, length }))
+        Ok(Some((outcome, length)))
     }
 
     /// Where the empty line ends, if it is there. Every line must end in CR LF: a bare LF ends a
@@ -133,8 +140,10 @@ pub(super) fn stand_in(refused: &[u8]) -> Request<()> {
     request
 }
 
-/// The request that a head is, if it may be let in.
-fn read(head: &[u8]) -> Result<Request<()>, Verdict> {
+const NO_HEAD: Verdict = Verdict::Bad("the head is not HTTP/1.1");
+
+/// What is made of a head, if it may be let in.
+fn read<T>(head: &[u8], make: impl FnOnce(&Head<'_>) -> Result<T, Verdict>) -> Result<T, Verdict> {
     let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let mut read = httparse::Request::new(&mut []);
     match read.parse_with_uninit_headers(head, &mut fields) {
@@ -143,42 +152,61 @@ fn read(head: &[u8]) -> Result<Request<()>, Verdict> {
         Err(httparse::Error::TooManyHeaders) => return Err(Verdict::HeadTooLarge),
         Err(_) => return Err(NO_HEAD),
     }
-    let uri = target(read.path.unwrap_or_default())?;
-    vet_fields(read.headers)?;
-    let method = read.method.unwrap_or_default().as_bytes();
-    let mut request = Request::new(());
-    *request.method_mut() = Method::from_bytes(method).map_err(|_| NO_HEAD)?;
-    *request.uri_mut() = uri;
-    if read.version == Some(0) {
-        *request.version_mut() = Version::HTTP_10;
-    }
-    let headers = request.headers_mut();
-    headers.reserve(read.headers.len());
-    for field in read.headers {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| NO_HEAD)?;
-        let value = HeaderValue::from_bytes(field.value).map_err(|_| NO_HEAD)?;
-        headers.append(name, value);
-    }
-    Ok(request)
+    let head = Head {
+        method: read.method.unwrap_or_default(),
+        target: read.path.unwrap_or_default(),
+        version: match read.version {
+            Some(0) => Version::HTTP_10,
+            _ => Version::HTTP_11,
+        },
+        fields: read.headers,
+    };
+    vet_target(head.target)?;
+    vet_fields(head.fields)?;
+    make(&head)
 }
 
-const NO_HEAD: Verdict = Verdict::Bad("the head is not HTTP/1.1");
+impl Head<'_> {
+    /// Whether it is a GET after which the connection goes on, as nearly all are.
+    pub(super) fn is_plain_get(&self) -> bool {
+        let goes_on = self.version == Version::HTTP_11 && !reply::names(self.fields, "close");
+        self.method == "GET" && goes_on
+    }
 
-/// What is asked for.
-fn target(target: &str) -> Result<Uri, Verdict> {
+    /// The same as a request.
+    pub(super) fn to_request(&self) -> Result<Request<()>, Verdict> {
+        let mut request = Request::new(());
+        *request.method_mut() = self.method.parse().map_err(|_| NO_HEAD)?;
+        *request.uri_mut() = uri(self.target)?;
+        *request.version_mut() = self.version;
+        let headers = request.headers_mut();
+        headers.reserve(self.fields.len());
+        for field in self.fields {
+            let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| NO_HEAD)?;
+            let value = HeaderValue::from_bytes(field.value).map_err(|_| NO_HEAD)?;
+            headers.append(name, value);
+        }
+        Ok(request)
+    }
+}
+
+fn vet_target(target: &str) -> Result<(), Verdict> {
     if target.len() > TARGET_BYTES_MAX {
         return Err(Verdict::TargetTooLong);
+    }
+    if is_plain_path(target) {
+        return Ok(());
     }
     if target.contains('#') {
         // A parser would cut it off. Whether a gateway did too, or takes it for a part of the path,
         // is not known.
         return Err(Verdict::Bad("a target has no fragment"));
     }
-    let uri = Uri::try_from(target).map_err(|_| Verdict::Bad("the target is no URI"))?;
-    if !is_plain_path(target) {
-        vet_uri(&uri)?;
-    }
-    Ok(uri)
+    vet_uri(&uri(target)?)
+}
+
+fn uri(target: &str) -> Result<Uri, Verdict> {
+    Uri::try_from(target).map_err(|_| Verdict::Bad("the target is no URI"))
 }
 
 /// Whether a target is a path and a query without anything odd in them, as nearly all are: a URI, of
@@ -275,13 +303,14 @@ impl ByteSet {
 mod tests {
     use super::*;
 
-    /// How long a head is that may be let in.
-    fn length(inspected: Result<Option<Head>, Verdict>) -> Result<Option<usize>, Verdict> {
-        inspected.map(|head| head.map(|head| head.length))
+    /// How long the head is, if it may be let in.
+    fn inspect_by(reader: &mut HeadReader, received: &[u8]) -> Result<Option<usize>, Verdict> {
+        let head = reader.inspect(received, |head| head.to_request().map(drop))?;
+        Ok(head.map(|((), length)| length))
     }
 
     fn inspect(received: &[u8]) -> Result<Option<usize>, Verdict> {
-        length(HeadReader::default().inspect(received))
+        inspect_by(&mut HeadReader::default(), received)
     }
 
     #[test]
@@ -298,7 +327,8 @@ mod tests {
             for step in [1, 7, 1_000] {
                 let mut reader = HeadReader::default();
                 let lengths = (1..head.len()).step_by(step).chain([head.len()]);
-                let mut verdicts = lengths.map(|end| length(reader.inspect(&head.as_bytes()[..end])));
+                let mut verdicts =
+                    lengths.map(|end| inspect_by(&mut reader, &head.as_bytes()[..end]));
                 let decided = verdicts.find(|verdict| *verdict != Ok(None));
                 assert_eq!(
                     decided,

@@ -35,6 +35,7 @@ use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use super::at_once::Finished;
 use super::guest::Guest;
 use super::head;
 use super::head::Head;
@@ -74,8 +75,11 @@ pub(super) struct Talk<S> {
 
 /// What is next.
 enum Next {
+    /// A request that was answered at once.
+    Answered(Finished),
     /// Nothing.
     End,
+    /// A request that is to be answered.
     Head(Request<()>),
     /// Another protocol: what was received is the beginning of it.
     Http2,
@@ -101,6 +105,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
     pub(super) async fn serve(mut self, guest: &Guest) -> io::Result<Option<(S, BytesMut)>> {
         loop {
             let (request, refused) = match self.next(guest).await? {
+                Next::Answered(Finished { head, body }) => {
+                    self.send(&head, &body).await?;
+                    continue;
+                }
                 Next::End => break,
                 Next::Head(request) => (request, None),
                 Next::Http2 => return Ok(Some((self.stream, self.inbox))),
@@ -111,9 +119,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
             let Some(response) = self.unless_hung_up(answering).await else {
                 break;
             };
-            let persistence = asked.persistence(&response, self.is_ending);
             let date = guest.front.date();
-            let head = reply::head(&response, asked, persistence, &date);
+            let (head, persistence) = asked.head(&response, self.is_ending, &date);
             self.send(&head, asked.body_of(&response)).await?;
             if persistence == Persistence::Closes {
                 self.shut().await?;
@@ -132,6 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
 
     fn poll_next(&mut self, guest: &Guest, context: &mut Context<'_>) -> Poll<io::Result<Next>> {
         loop {
+            self.note_stop(context);
             if let Some(next) = self.look(guest) {
                 return Poll::Ready(Ok(next));
             }
@@ -139,7 +147,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
                 Poll::Ready(0) => return Poll::Ready(Ok(Next::End)),
                 Poll::Ready(_) => {}
                 Poll::Pending => {
-                    self.note_stop(context);
                     ready!(self.poll_overdue(context));
                     // A caller who is waited for no longer has as good as hung up.
                     return Poll::Ready(Ok(Next::End));
@@ -163,11 +170,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
             self.inbox.advance(2);
             self.heads = HeadReader::default();
         }
-        let next = match self.heads.inspect(&self.inbox) {
+        let take = |head: &Head<'_>| {
+            // The long way knows what to say to others.
+            let at_once = !self.is_ending && guest.turned_away.is_none();
+            let finished = at_once.then(|| guest.front.at_once(head, &guest.origin));
+            match finished.flatten() {
+                Some(finished) => Ok(Next::Answered(finished)),
+                None => head.to_request().map(Next::Head),
+            }
+        };
+        let next = match self.heads.inspect(&self.inbox, take) {
             Ok(None) => return None,
-            Ok(Some(Head { request, length })) => {
+            Ok(Some((next, length))) => {
                 self.inbox.advance(length);
-                Next::Head(request)
+                next
             }
             // Nothing that comes after it can be told from it.
             Err(verdict) => Next::Refused(head::stand_in(&self.inbox), verdict),

@@ -143,10 +143,7 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         let Requests { under_way, reader } = &*self.0;
         under_way.fetch_sub(1, Ordering::AcqRel);
-        let reader = reader
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let reader = reader.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(reader) = reader {
             reader.wake();
         }
@@ -254,7 +251,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gate<S> {
             self.requests.wake_when_answered(context.waker());
         }
         let before = into.filled().len();
-        if Pin::new(&mut self.stream).poll_read(context, into)?.is_pending() {
+        if Pin::new(&mut self.stream)
+            .poll_read(context, into)?
+            .is_pending()
+        {
             // To hyper, a caller who is waited for no longer has hung up.
             return self.poll_overdue(context).map(Ok);
         }

@@ -206,7 +206,10 @@ impl Hall {
 
 /// Serves a connection to its end, whichever protocol is spoken on it.
 async fn serve(line: Line, guest: Arc<Guest>, patience: Patience) {
-    let error: Box<dyn Error + Send + Sync> = match Talk::new(line, &guest, patience).serve(&guest).await {
+    let error: Box<dyn Error + Send + Sync> = match Talk::new(line, &guest, patience)
+        .serve(&guest)
+        .await
+    {
         Ok(None) => return,
         Ok(Some((line, beginning))) => match http2::serve(line, beginning, guest, patience).await {
             Ok(()) => return,

@@ -5,12 +5,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::HeaderMap;
 use http::HeaderValue;
 use http::Request;
 use http::Response;
-use http::StatusCode;
 use http::header;
 use memchr::memchr;
 use memchr::memrchr;
@@ -27,6 +25,8 @@ use super::encoding;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::reading;
+use super::shown;
+use super::shown::Shown;
 use super::validation;
 use crate::meeting::InvalidMeetingCode;
 use crate::meeting::InvalidMeetingId;
@@ -36,7 +36,6 @@ use crate::meeting::MeetingId;
 use crate::meeting::Selector;
 use crate::meeting::view::Encoding;
 use crate::meeting::view::Form;
-use crate::meeting::view::Text;
 use crate::meeting::view::Views;
 use crate::metrics::Lookup;
 use crate::service::Found;
@@ -196,36 +195,41 @@ impl Desk {
         told: Told<'_>,
         request: &HeaderMap,
     ) -> Result<Answered, Problem> {
-        let Told { found, views, .. } = told;
+        let Told {
+            question,
+            found,
+            views,
+            names_app,
+        } = told;
         let mut form = Form {
             reveal: caller.reveal(),
             encoding: Encoding::Identity,
         };
         self.finish(&told, form).await?;
-        let text = views.text(form.reveal);
-        let etag = validation::etag(text.digest());
-        let is_known = validation::is_known(request, &etag);
+        let etag = shown::etag(views, form);
+        let is_known = validation::is_known(request, etag.as_bytes());
         if !is_known {
             form.encoding = encoding::preferred(request);
             self.finish(&told, form).await?;
         }
-        let mut headers = caching::headers(found, self.clock.now());
-        caller.tell_limit(&mut headers);
-        headers.insert(
-            header::VARY,
-            HeaderValue::from_static("Authorization, Accept-Encoding"),
-        );
-        if let Some(location) = told.content_location() {
-            headers.insert(header::CONTENT_LOCATION, location);
-        }
-        headers.insert(header::ETAG, etag);
-        let mut response = Response::new(Bytes::new());
-        if is_known {
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-        } else {
-            *response.body_mut() = content(text, form.encoding, &mut headers);
-        }
-        *response.headers_mut() = headers;
+        let shown = Shown {
+            caller,
+            question,
+            names_app,
+            found,
+            views,
+            form,
+            etag,
+            is_known,
+        };
+        let mut response = Response::new(shown.body());
+        *response.status_mut() = shown.status();
+        shown.tell(self.clock.now(), |name, value| {
+            // Our own words are fit for a header field.
+            if let Ok(value) = HeaderValue::from_bytes(value) {
+                response.headers_mut().insert(name, value);
+            }
+        });
         Ok(Answered {
             response,
             account: Account::of(caller, found),
@@ -244,19 +248,6 @@ impl Desk {
     }
 }
 
-/// A text as the body of an answer, and what the header fields tell of it.
-fn content(text: &Text, encoding: Encoding, headers: &mut HeaderMap) -> Bytes {
-    let (encoding, bytes) = text.encoded(encoding);
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    if let Some(coding) = encoding::coding(encoding) {
-        headers.insert(header::CONTENT_ENCODING, coding);
-    }
-    bytes.clone()
-}
-
 /// What a caller is told about.
 #[derive(Clone, Copy)]
 struct Told<'a> {
@@ -265,29 +256,4 @@ struct Told<'a> {
     views: &'a Views,
     /// Whether the caller said which app to ask as.
     names_app: bool,
-}
-
-impl Told<'_> {
-    /// Where a meeting that was found by its number can be found by its id, by the same caller.
-    fn content_location(self) -> Option<HeaderValue> {
-        let Question {
-            app,
-            selector,
-            occurrence,
-        } = self.question;
-        let (Selector::Code(_), Some(id)) = (selector, self.views.meeting_id()) else {
-            return None;
-        };
-        // WeCom's word is only passed on if it is one that we would take.
-        let id: MeetingId = id.parse().ok()?;
-        let app = self.names_app.then_some(("app", app.as_str()));
-        let occurrence = occurrence
-            .as_ref()
-            .map(|id| ("sub_meeting_id", id.as_str()));
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(app.into_iter().chain(occurrence));
-        let query = query.finish();
-        let mark = if query.is_empty() { "" } else { "?" };
-        Some(caching::text(format!("/meetings/{id}{mark}{query}")))
-    }
 }

@@ -16,11 +16,13 @@ mod access;
 mod account;
 mod admin;
 mod answered;
+mod at_once;
 mod caching;
 mod date;
 mod directives;
 mod docs;
 mod encoding;
+mod fields;
 mod frames;
 mod front;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -45,6 +47,7 @@ mod request_id;
 mod seating;
 mod seldom;
 mod settings;
+mod shown;
 mod validation;
 mod words;
 

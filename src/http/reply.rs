@@ -4,7 +4,6 @@
 //! else: `Content-Length`, `Connection` and `Date`.
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http::Method;
 use http::Request;
 use http::Response;
@@ -13,8 +12,9 @@ use http::Version;
 use http::header;
 
 use super::date::Date;
+use super::fields::Fields;
 
-/// Bytes of a head, about.
+/// Bytes of most heads.
 const HEAD_BYTES: usize = 640;
 
 /// What the shape of an answer depends on.
@@ -32,28 +32,48 @@ pub(super) struct Asked {
 pub(super) enum Persistence {
     Closes,
     Persists,
+    /// As HTTP/1.0 has to be told.
+    PersistsAsAsked,
 }
 
 impl Asked {
     /// In that request.
     pub(super) fn by(request: &Request<()>) -> Self {
-        let version = request.version();
-        let says = |option| names(request.headers(), option);
-        let goes_on = !says("close") && (version == Version::HTTP_11 || says("keep-alive"));
+        let (version, fields) = (request.version(), request.headers());
+        let says_so = version == Version::HTTP_11 || names(fields, "keep-alive");
         Self {
             version,
             only_head: request.method() == Method::HEAD,
-            goes_on,
+            goes_on: says_so && !names(fields, "close"),
         }
     }
 
-    /// Whether the connection goes on after this answer, if both sides mean to.
-    pub(super) fn persistence(self, response: &Response<Bytes>, is_ending: bool) -> Persistence {
-        if self.goes_on && !is_ending && !names(response.headers(), "close") {
-            Persistence::Persists
-        } else {
-            Persistence::Closes
+    /// The head of this answer, as it is sent on a connection that is ending or not, and whether the
+    /// connection goes on, if both sides mean to.
+    pub(super) fn head(
+        self,
+        response: &Response<Bytes>,
+        is_ending: bool,
+        date: &Date,
+    ) -> (Vec<u8>, Persistence) {
+        let headers = response.headers();
+        let closes = !self.goes_on || is_ending || names(headers, "close");
+        let persistence = match self.version {
+            _ if closes => Persistence::Closes,
+            Version::HTTP_10 => Persistence::PersistsAsAsked,
+            _ => Persistence::Persists,
+        };
+        let mut writing = Writing::begin(response.status());
+        let length = headers.get(header::CONTENT_LENGTH);
+        for (name, value) in headers {
+            if ![header::CONNECTION, header::CONTENT_LENGTH].contains(name) {
+                writing.field(name.as_str(), value.as_bytes());
+            }
         }
+        // Where only the head was made, it says how long the rest would be.
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        let length = length.unwrap_or(response.body().len());
+        (writing.end(length, persistence, date), persistence)
     }
 
     /// What follows the head of this answer.
@@ -66,9 +86,9 @@ impl Asked {
 }
 
 /// Whether `Connection` names this option (RFC 9110, section 7.6.1).
-fn names(headers: &HeaderMap, option: &str) -> bool {
-    let lines = headers.get_all(header::CONNECTION).into_iter();
-    let mut options = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
+pub(super) fn names(fields: &(impl Fields + ?Sized), option: &str) -> bool {
+    let lines = fields.lines(header::CONNECTION);
+    let mut options = lines.flat_map(|line| line.split(|&byte| byte == b','));
     options.any(|named| named.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
 }
 
@@ -77,48 +97,47 @@ fn has_body(status: StatusCode) -> bool {
     ![StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status)
 }
 
-/// The head of an answer, as it is sent.
-pub(super) fn head(
-    response: &Response<Bytes>,
-    asked: Asked,
-    persistence: Persistence,
-    date: &Date,
-) -> Vec<u8> {
-    let (status, headers) = (response.status(), response.headers());
-    let mut head = Vec::with_capacity(HEAD_BYTES);
-    let version: &[u8] = match asked.version {
-        Version::HTTP_10 => b"HTTP/1.0 ",
-        _ => b"HTTP/1.1 ",
-    };
-    let reason = status.canonical_reason().unwrap_or_default();
-    head.extend_from_slice(version);
-    head.extend_from_slice(status.as_str().as_bytes());
-    head.push(b' ');
-    head.extend_from_slice(reason.as_bytes());
-    head.extend_from_slice(b"\r\n");
-    for (name, value) in headers {
-        if name != header::CONNECTION {
-            line(&mut head, name.as_str(), value.as_bytes());
-        }
-    }
-    if has_body(status) && !headers.contains_key(header::CONTENT_LENGTH) {
-        let length = response.body().len();
-        let mut digits = itoa::Buffer::new();
-        line(&mut head, "content-length", digits.format(length).as_bytes());
-    }
-    match (persistence, asked.version) {
-        (Persistence::Closes, _) => line(&mut head, "connection", b"close"),
-        (Persistence::Persists, Version::HTTP_10) => line(&mut head, "connection", b"keep-alive"),
-        (Persistence::Persists, _) => {}
-    }
-    line(&mut head, "date", date.as_bytes());
-    head.extend_from_slice(b"\r\n");
-    head
+/// The head of an answer, being written.
+pub(super) struct Writing {
+    status: StatusCode,
+    head: Vec<u8>,
 }
 
-fn line(head: &mut Vec<u8>, name: &str, value: &[u8]) {
-    head.extend_from_slice(name.as_bytes());
-    head.extend_from_slice(b": ");
-    head.extend_from_slice(value);
-    head.extend_from_slice(b"\r\n");
+impl Writing {
+    pub(super) fn begin(status: StatusCode) -> Self {
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        // Whoever speaks an older version understands it (RFC 9110, section 2.5).
+        head.extend_from_slice(b"HTTP/1.1 ");
+        head.extend_from_slice(status.as_str().as_bytes());
+        head.push(b' ');
+        head.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+        head.extend_from_slice(b"\r\n");
+        Self { status, head }
+    }
+
+    pub(super) fn field(&mut self, name: &str, value: &[u8]) {
+        let parts = [name.as_bytes(), b": ", value, b"\r\n"];
+        self.head.reserve(parts.iter().map(|part| part.len()).sum());
+        for part in parts {
+            self.head.extend_from_slice(part);
+        }
+    }
+
+    /// The whole head, of an answer with so many bytes.
+    pub(super) fn end(mut self, length: usize, persistence: Persistence, date: &Date) -> Vec<u8> {
+        if has_body(self.status) {
+            self.field(
+                "content-length",
+                itoa::Buffer::new().format(length).as_bytes(),
+            );
+        }
+        match persistence {
+            Persistence::Closes => self.field("connection", b"close"),
+            Persistence::Persists => {}
+            Persistence::PersistsAsAsked => self.field("connection", b"keep-alive"),
+        }
+        self.field("date", date.as_bytes());
+        self.head.extend_from_slice(b"\r\n");
+        self.head
+    }
 }

@@ -1,13 +1,12 @@
 //! The name of one request, in every answer and every line of the log about it.
 
-use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
 use jiff::Timestamp;
 use uuid::Builder;
 use uuid::Uuid;
 
-use crate::clock::Clock;
+use super::fields::Fields;
 
 /// The field that carries it, both ways.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -19,13 +18,11 @@ pub(super) struct RequestId(HeaderValue);
 impl RequestId {
     const LEN_MAX: usize = 128;
 
-    /// The id of the request with these header fields.
-    pub(super) fn of(headers: &HeaderMap, clock: &Clock) -> Self {
-        let mut given = headers.get_all(X_REQUEST_ID).into_iter();
-        match (given.next(), given.next()) {
-            (Some(id), None) if Self::is_fit(id.as_bytes()) => Self(id.clone()),
-            _ => Self::new(clock.wall()),
-        }
+    /// The id of the request with these header fields, which comes now.
+    pub(super) fn of(fields: &(impl Fields + ?Sized), now: Timestamp) -> Self {
+        let given = fields.only(X_REQUEST_ID).filter(|id| Self::is_fit(id));
+        let given = given.and_then(|id| HeaderValue::from_bytes(id).ok());
+        given.map_or_else(|| Self::new(now), Self)
     }
 
     /// A new one, of a request that comes now. It may be guessed, and need not come after those of the
@@ -53,7 +50,7 @@ impl RequestId {
     }
 
     /// Whether a caller may name a request so.
-    pub(super) fn is_fit(id: &[u8]) -> bool {
+    fn is_fit(id: &[u8]) -> bool {
         (1..=Self::LEN_MAX).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
     }
 }

@@ -49,9 +49,13 @@ impl Words {
 
     /// The value.
     pub(super) fn value(&self) -> HeaderValue {
-        let written = self.bytes.get(..self.length).unwrap_or_default();
         // Our own words and numbers are fit for a header field.
-        HeaderValue::from_bytes(written).unwrap_or(HeaderValue::from_static(""))
+        HeaderValue::from_bytes(self.as_bytes()).unwrap_or(HeaderValue::from_static(""))
+    }
+
+    /// The same, as it is sent.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
     }
 }
 

@@ -55,7 +55,7 @@ impl Line {
     /// As RFC 3339 has it, to the microsecond.
     fn moment(&mut self, moment: Timestamp) {
         let date_time = Offset::UTC.to_datetime(moment);
-        self.digits(4, date_time.year().unsigned_abs().into());
+        self.digits::<4>(date_time.year().unsigned_abs().into());
         for (mark, number) in [
             ('-', date_time.month()),
             ('-', date_time.day()),
@@ -64,20 +64,23 @@ impl Line {
             (':', date_time.second()),
         ] {
             self.0.push(mark);
-            self.digits(2, number.unsigned_abs().into());
+            self.digits::<2>(number.unsigned_abs().into());
         }
         self.0.push('.');
         let microseconds = date_time.subsec_nanosecond().unsigned_abs() / 1_000;
-        self.digits(6, microseconds);
+        self.digits::<6>(microseconds);
         self.0.push('Z');
     }
 
     /// The last so many digits of a number.
-    fn digits(&mut self, count: u32, number: u32) {
-        for place in (0..count).rev() {
-            let digit = number / 10_u32.pow(place) % 10;
-            self.0.push(char::from_digit(digit, 10).unwrap_or('0'));
+    fn digits<const COUNT: usize>(&mut self, mut number: u32) {
+        let mut digits = [b'0'; COUNT];
+        for digit in digits.iter_mut().rev() {
+            *digit += u8::try_from(number % 10).unwrap_or_default();
+            number /= 10;
         }
+        // They are ASCII.
+        self.text(str::from_utf8(&digits).unwrap_or_default());
     }
 
     /// A name of ours: words and dots.

@@ -12,6 +12,7 @@ use super::Finding;
 use super::Grounds;
 use super::Inner;
 use super::Meetings;
+use super::Moment;
 use super::Rule;
 use super::Wish;
 use super::plan::Plan;
@@ -135,12 +136,16 @@ impl Meetings {
     pub fn explain(&self, question: &Question) -> Explanation {
         let Inner { cache, clock, .. } = &*self.0;
         let now = clock.now();
-        let memory = cache.recall(question);
+        let memory = cache.recall(question, now);
         let kept = memory
             .answer
             .as_ref()
             .map(|answer| self.kept(question, answer));
         let last_fault = memory.fault.as_deref();
+        let moment = Moment {
+            now,
+            throw: NEVER_EARLY,
+        };
         Explanation {
             app: question.app.to_string(),
             kept,
@@ -148,7 +153,7 @@ impl Meetings {
             flight: cache.waiting(question).map(|waiting| Flight { waiting }),
             epoch: cache.epoch(),
             next_request: Next::of(
-                self.plan_with(question, memory, Wish::default(), NEVER_EARLY),
+                self.plan_with(question, memory, Wish::default(), moment),
                 now,
             ),
         }

@@ -96,6 +96,10 @@ pub(crate) fn lookup(count: u32) -> Box<dyn FnMut()> {
     let mut next = questions.into_iter().cycle();
     Box::new(move || {
         let question = next.next().expect("there are some");
-        assert!(black_box(cache.recall(&question)).answer.is_some());
+        assert!(
+            black_box(cache.recall(&question, clock.now()))
+                .answer
+                .is_some()
+        );
     })
 }

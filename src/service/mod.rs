@@ -15,12 +15,14 @@ pub(crate) mod fuzzing;
 mod lifetime;
 #[cfg(feature = "measuring")]
 pub(crate) mod measuring;
+mod peek;
 mod plan;
 mod purge;
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use serde::Deserialize;
@@ -64,6 +66,7 @@ pub use self::found::Refusal;
 pub use self::found::Source;
 pub use self::lifetime::FreshFor;
 pub use self::lifetime::Rule;
+pub use self::peek::AtHand;
 pub use self::plan::Cause;
 pub use self::plan::Grounds;
 pub use self::plan::Wish;
@@ -138,6 +141,13 @@ struct Inner {
     clock: Clock,
     dice: Dice,
     metrics: Metrics,
+}
+
+/// When a plan is made, and how the dice fell.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    now: Instant,
+    throw: f64,
 }
 
 /// What holds at present, and can be replaced while questions are under way.
@@ -235,7 +245,9 @@ impl Meetings {
     }
 
     async fn find(&self, question: &Question, wish: Wish) -> Result<Found, Refusal> {
-        match self.plan(question, self.0.cache.recall(question), wish) {
+        let now = self.0.clock.now();
+        let memory = self.0.cache.recall(question, now);
+        match self.plan(question, memory, wish, now) {
             Plan::Ask(cause, stale) => self.ask_and_wait(question, wish, cause, stale).await,
             Plan::ServeAndRenew(answer, grounds) => {
                 self.renew(question, &answer);
@@ -290,8 +302,10 @@ impl Meetings {
         question: &Question,
         memory: Memory<Finding, Fault>,
         wish: Wish,
+        now: Instant,
     ) -> Plan<Finding, Fault> {
-        self.plan_with(question, memory, wish, self.0.dice.throw())
+        let throw = self.0.dice.throw();
+        self.plan_with(question, memory, wish, Moment { now, throw })
     }
 
     fn plan_with(
@@ -299,9 +313,10 @@ impl Meetings {
         question: &Question,
         memory: Memory<Finding, Fault>,
         wish: Wish,
-        throw: f64,
+        moment: Moment,
     ) -> Plan<Finding, Fault> {
-        let Inner { cache, clock, .. } = &*self.0;
+        let Moment { now, throw } = moment;
+        let Inner { cache, .. } = &*self.0;
         let present = self.0.present.load();
         let Present {
             wecom, settings, ..
@@ -311,7 +326,7 @@ impl Meetings {
             stale_if_error: settings.stale_if_error,
             min_refresh_interval: settings.min_refresh_interval,
         };
-        let plan = |memory| plan(memory, wish, terms, clock.now(), throw);
+        let plan = |memory| plan(memory, wish, terms, now, throw);
         let planned = plan(memory);
         if !planned.needs_wecom() {
             return planned;
@@ -321,7 +336,7 @@ impl Meetings {
         };
         plan(Memory {
             fault: Some(Box::new(Remembered { fault, until })),
-            ..cache.recall(question)
+            ..cache.recall(question, now)
         })
     }
 
@@ -332,7 +347,8 @@ impl Meetings {
         cause: Cause,
         stale: Option<Answer<Finding>>,
     ) -> Result<Found, Refusal> {
-        let look_again = |memory| match self.plan(question, memory, wish) {
+        let clock = &self.0.clock;
+        let look_again = |memory| match self.plan(question, memory, wish, clock.now()) {
             Plan::Ask(..) => None,
             settled
             @ (Plan::Fail(_) | Plan::Refuse | Plan::Serve(..) | Plan::ServeAndRenew(..)) => {

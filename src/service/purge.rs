@@ -63,7 +63,8 @@ impl Meetings {
                 selector: code.clone(),
                 occurrence: None,
             };
-            let known = self.0.cache.recall(&question).answer?;
+            let Inner { cache, clock, .. } = &*self.0;
+            let known = cache.recall(&question, clock.now()).answer?;
             let Question { app, selector, .. } = self.alias(&question, &known.value)?;
             Some(Scope {
                 meeting: Some(selector),
@@ -75,9 +76,9 @@ impl Meetings {
 
     /// The question by the other name, if the same is kept there too.
     pub(super) fn alias(&self, question: &Question, finding: &Finding) -> Option<Question> {
-        let Inner { cache, .. } = &*self.0;
+        let Inner { cache, clock, .. } = &*self.0;
         let other = finding.by_other_name(question)?;
-        let known = cache.recall(&other).answer?;
+        let known = cache.recall(&other, clock.now()).answer?;
         finding.is_same(&known.value).then_some(other)
     }
 }

@@ -82,6 +82,13 @@ pub struct TelemetryError(String);
 #[derive(Clone, Debug, Default)]
 pub struct Tracer(Option<Arc<Making>>);
 
+impl Tracer {
+    /// Whether anything is traced.
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
 /// What spans are made with.
 #[derive(Debug)]
 struct Making {

@@ -275,6 +275,11 @@ impl House {
 
     /// What comes back for these bytes, up to the end of the connection.
     pub(crate) async fn say(&self, bytes: &[u8]) -> String {
+        String::from_utf8(self.say_bytes(bytes).await).expect("text")
+    }
+
+    /// The same, whatever bytes it is.
+    pub(crate) async fn say_bytes(&self, bytes: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.callers)
             .await
             .expect("a connection");
@@ -284,7 +289,7 @@ impl House {
         hearing
             .expect("the connection is closed in time")
             .expect("read");
-        String::from_utf8(heard).expect("text")
+        heard
     }
 
     /// Waits until something is so that happens in the background.

@@ -6,6 +6,7 @@ mod access;
 mod admin;
 #[cfg(test)]
 mod apps;
+mod at_once;
 #[cfg(test)]
 mod caching;
 #[cfg(test)]

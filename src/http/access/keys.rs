@@ -8,7 +8,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::HeaderMap;
+use foldhash::quality::RandomState;
 use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 use ring::rand::SecureRandom as _;
@@ -22,6 +22,7 @@ use serde::de::Visitor;
 use serde::de::value::MapAccessDeserializer;
 use subtle::ConstantTimeEq as _;
 
+use super::super::fields::Fields;
 use crate::digest::sha256;
 use crate::setting;
 
@@ -175,7 +176,7 @@ pub(super) fn moment<'de, D: Deserializer<'de>>(
 
 /// The keys there are, and whose each is: by how their digests begin.
 #[derive(Debug, Default)]
-pub(super) struct Keys(HashMap<Beginning, Vec<Key>>);
+pub(super) struct Keys(HashMap<Beginning, Vec<Key>, RandomState>);
 
 /// How a digest begins. Hardly ever are there two that begin alike.
 type Beginning = [u8; 8];
@@ -214,12 +215,9 @@ impl Keys {
 }
 
 /// What stands in `Authorization: Bearer …` (RFC 6750, section 2.1). Exactly one such field.
-pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let mut fields = headers.get_all(AUTHORIZATION).into_iter();
-    let (field, None) = (fields.next()?, fields.next()) else {
-        return None;
-    };
-    let (scheme, key) = field.as_bytes().split_at_checked("Bearer ".len())?;
+pub(super) fn bearer(fields: &(impl Fields + ?Sized)) -> Option<&[u8]> {
+    let field = fields.only(AUTHORIZATION)?;
+    let (scheme, key) = field.split_at_checked("Bearer ".len())?;
     let key = key.trim_ascii();
     (scheme.eq_ignore_ascii_case(b"Bearer ") && !key.is_empty()).then_some(key)
 }

@@ -25,10 +25,12 @@ mod settings;
 use std::sync::Arc;
 
 use http::HeaderMap;
+use jiff::Timestamp;
 
 use self::limits::Allowance;
 use self::limits::Failures;
 use self::roster::Rights;
+use super::fields::Fields;
 use super::problem::Kind;
 use super::problem::Problem;
 use crate::clock::Clock;
@@ -83,6 +85,11 @@ impl Caller {
         self.rights.reveal
     }
 
+    /// Counts a request towards their limit.
+    pub(super) fn spend(&self) -> Result<(), Problem> {
+        self.allowance.as_ref().map_or(Ok(()), |it| it.spend())
+    }
+
     /// Tells their limit, where they have one, and what is left of it.
     pub(super) fn tell_limit(&self, headers: &mut HeaderMap) {
         if let Some(allowance) = &self.allowance {
@@ -134,15 +141,22 @@ impl Access {
 
     /// The caller who sends a request with these header fields from there. Counts it towards their
     /// limit.
-    pub(super) fn admit(&self, headers: &HeaderMap, origin: &Origin) -> Result<Caller, Problem> {
-        let now = self.clock.wall();
-        let number = self.roster.recognise(headers, origin.names(), now);
-        let caller = number.and_then(|number| self.callers.get(number));
+    pub(super) fn admit(&self, fields: &impl Fields, origin: &Origin) -> Result<Caller, Problem> {
+        let caller = self.recognise(fields, origin, self.clock.wall());
         let caller = caller.ok_or_else(|| self.failures.refuse(origin.peer()))?;
-        if let Some(allowance) = &caller.allowance {
-            allowance.spend()?;
-        }
+        caller.spend()?;
         Ok(caller.clone())
+    }
+
+    /// The same, if they are known at that time. Nothing is counted yet.
+    pub(super) fn recognise(
+        &self,
+        fields: &(impl Fields + ?Sized),
+        origin: &Origin,
+        now: Timestamp,
+    ) -> Option<&Caller> {
+        let number = self.roster.recognise(fields, origin.names(), now)?;
+        self.callers.get(number)
     }
 
     /// The app of that name, if this caller may ask as it.

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 
+use super::super::fields::Fields;
 use super::jwt::Verifier;
 use super::keys;
 use super::keys::Keys;
@@ -127,14 +127,14 @@ impl Roster {
     /// gateway with a certificate of its own passes on the keys of others.
     pub(super) fn recognise(
         &self,
-        headers: &HeaderMap,
+        fields: &(impl Fields + ?Sized),
         names: &[Name],
         now: Timestamp,
     ) -> Option<usize> {
         match &self.policy {
             Policy::Open(_) => Some(0),
-            Policy::Proven(proven) if headers.contains_key(AUTHORIZATION) => {
-                proven.bearer(keys::bearer(headers)?, now)
+            Policy::Proven(proven) if fields.lines(AUTHORIZATION).next().is_some() => {
+                proven.bearer(keys::bearer(fields)?, now)
             }
             Policy::Proven(proven) => proven.certified(names),
         }

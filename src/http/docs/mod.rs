@@ -189,7 +189,7 @@ impl Sheet {
         let text = self.text.get_or_init(|| self.source.text());
         let etag = validation::etag(text.digest());
         let mut response = Response::new(Body::empty());
-        if validation::is_known(request, &etag) {
+        if validation::is_known(request, etag.as_bytes()) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         } else {
             let (encoding, bytes) = text.encoded(encoding::preferred(request));
@@ -202,7 +202,7 @@ impl Sheet {
             }
         }
         let headers = response.headers_mut();
-        headers.insert(header::ETAG, etag);
+        headers.insert(header::ETAG, etag.value());
         headers.insert(header::CACHE_CONTROL, ASK_EACH_TIME);
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         headers.insert(

@@ -1,0 +1,112 @@
+//! A meeting as a caller is shown it: which bytes, and the header fields that go with them.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::HeaderName;
+use http::StatusCode;
+use http::header;
+
+use super::access::Caller;
+use super::caching;
+use super::encoding;
+use super::validation;
+use super::words::Words;
+use crate::meeting::MeetingId;
+use crate::meeting::Selector;
+use crate::meeting::view::Form;
+use crate::meeting::view::Text;
+use crate::meeting::view::Views;
+use crate::service::Found;
+use crate::wecom::Question;
+
+/// A meeting that was found, as it is shown.
+pub(super) struct Shown<'a> {
+    pub(super) caller: &'a Caller,
+    pub(super) question: &'a Question,
+    /// Whether the caller said which app to ask as.
+    pub(super) names_app: bool,
+    pub(super) found: &'a Found,
+    pub(super) views: &'a Views,
+    /// Which was made.
+    pub(super) form: Form,
+    pub(super) etag: Words,
+    /// Whether the caller has it already, and is only told so.
+    pub(super) is_known: bool,
+}
+
+impl Shown<'_> {
+    pub(super) fn status(&self) -> StatusCode {
+        if self.is_known {
+            StatusCode::NOT_MODIFIED
+        } else {
+            StatusCode::OK
+        }
+    }
+
+    pub(super) fn body(&self) -> Bytes {
+        if self.is_known {
+            return Bytes::new();
+        }
+        let (_, bytes) = self.text().encoded(self.form.encoding);
+        bytes.clone()
+    }
+
+    /// Puts down each header field, in their order.
+    pub(super) fn tell(&self, now: Instant, mut put: impl FnMut(HeaderName, &[u8])) {
+        for (name, words) in caching::fields(self.found, now) {
+            put(name, words.as_bytes());
+        }
+        let mut limit = HeaderMap::new();
+        self.caller.tell_limit(&mut limit);
+        for (name, value) in &limit {
+            put(name.clone(), value.as_bytes());
+        }
+        put(header::VARY, b"Authorization, Accept-Encoding");
+        if let Some(location) = self.location() {
+            put(header::CONTENT_LOCATION, location.as_bytes());
+        }
+        put(header::ETAG, self.etag.as_bytes());
+        if self.is_known {
+            return;
+        }
+        put(header::CONTENT_TYPE, b"application/json");
+        let (encoding, _) = self.text().encoded(self.form.encoding);
+        if let Some(coding) = encoding::coding(encoding) {
+            put(header::CONTENT_ENCODING, coding.as_bytes());
+        }
+    }
+
+    fn text(&self) -> &Text {
+        self.views.text(self.form.reveal)
+    }
+
+    /// Where a meeting that was found by its number can be found by its id, by the same caller.
+    fn location(&self) -> Option<String> {
+        let Question {
+            app,
+            selector,
+            occurrence,
+        } = self.question;
+        let (Selector::Code(_), Some(id)) = (selector, self.views.meeting_id()) else {
+            return None;
+        };
+        // WeCom's word is only passed on if it is one that we would take.
+        let id: MeetingId = id.parse().ok()?;
+        let app = self.names_app.then_some(("app", app.as_str()));
+        let occurrence = occurrence
+            .as_ref()
+            .map(|id| ("sub_meeting_id", id.as_str()));
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(app.into_iter().chain(occurrence));
+        let query = query.finish();
+        let mark = if query.is_empty() { "" } else { "?" };
+        Some(format!("/meetings/{id}{mark}{query}"))
+    }
+}
+
+/// The tag of what a caller is shown who may see so much.
+pub(super) fn etag(views: &Views, form: Form) -> Words {
+    validation::etag(views.text(form.reveal).digest())
+}
