@@ -98,9 +98,8 @@ impl Line {
 
     /// Text as it stands between the quotes of a string (RFC 8259, section 7).
     fn escaped(&mut self, text: &str) {
-        // Most has nothing to be escaped. All of it is looked at, which is done many bytes at a time.
-        let is_plain = |plain, &byte: &u8| plain & !must_be_escaped(byte);
-        if text.as_bytes().iter().fold(true, is_plain) {
+        // Most has nothing to be escaped.
+        if is_plain(text.as_bytes()) {
             self.text(text);
         } else {
             text.chars().for_each(|letter| self.letter(letter));
@@ -123,8 +122,27 @@ impl Line {
     }
 }
 
-fn must_be_escaped(byte: u8) -> bool {
-    matches!(byte, ..b' ' | b'"' | b'\\')
+/// Whether nothing in a text must be escaped. Looks at eight bytes at a time.
+fn is_plain(text: &[u8]) -> bool {
+    let (eights, rest) = text.as_chunks();
+    let mut last = [b' '; 8];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    eights
+        .iter()
+        .chain([&last])
+        .all(|&eight| is_plain_eight(eight))
+}
+
+/// The same of eight bytes, side by side in a number: in one that is to be escaped, the highest bit is
+/// set in the end, and in others only where there is such a one beside.
+fn is_plain_eight(bytes: [u8; 8]) -> bool {
+    let all = |byte: u8| u64::from_ne_bytes([byte; 8]);
+    let bytes = u64::from_ne_bytes(bytes);
+    let below = |bytes: u64, bound| bytes.wrapping_sub(all(bound)) & !bytes;
+    let controls = below(bytes, b' ');
+    let quotes = below(bytes ^ all(b'"'), 1);
+    let backslashes = below(bytes ^ all(b'\\'), 1);
+    (controls | quotes | backslashes) & all(0x80) == 0
 }
 
 /// What others write between the quotes of a string.
@@ -179,6 +197,21 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn each_byte_that_must_be_escaped_is_seen_wherever_it_stands() {
+        for byte in 0..=u8::MAX {
+            let must = matches!(byte, ..b' ' | b'"' | b'\\');
+            for length in 1..20 {
+                for place in 0..length {
+                    let mut text = vec![b'~'; length];
+                    text[place] = byte;
+                    assert_eq!(is_plain(&text), !must, "{byte} at {place} of {length}");
+                }
+            }
+        }
+        assert!(is_plain(b""));
+    }
 
     proptest! {
         #[test]
