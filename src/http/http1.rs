@@ -147,6 +147,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
                 Poll::Ready(0) => return Poll::Ready(Ok(Next::End)),
                 Poll::Ready(_) => {}
                 Poll::Pending => {
+                    if self.inbox.is_empty() {
+                        // A connection that rests holds no memory for what it may once receive.
+                        self.inbox = BytesMut::new();
+                    }
                     ready!(self.poll_overdue(context));
                     // A caller who is waited for no longer has as good as hung up.
                     return Poll::Ready(Ok(Next::End));
@@ -190,10 +194,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         };
         self.begins = false;
         self.watch.begin_anew();
-        if self.inbox.is_empty() {
-            // A connection that rests holds no memory for what it may once receive.
-            self.inbox = BytesMut::new();
-        }
         Some(next)
     }
 
