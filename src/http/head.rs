@@ -13,6 +13,7 @@ use http::Request;
 use http::Uri;
 use http::Version;
 use memchr::memchr;
+use memchr::memrchr;
 
 use super::problem::Problem;
 use super::reply;
@@ -262,10 +263,21 @@ pub(super) fn vet_host(host: &[u8]) -> Result<(), Verdict> {
     // RFC 3986, section 3.2.2, and the port: a list, a path or a user would mean something else to
     // somebody else.
     static OF_A_HOST: ByteSet = ByteSet::with(b".-_~:[]%!$&'()*+;=");
-    if host.is_empty() || !OF_A_HOST.holds_all(host) {
+    if host.is_empty()
+        || !OF_A_HOST.holds_all(host)
+        || !port_of(host).iter().all(u8::is_ascii_digit)
+    {
         return Err(Verdict::Bad("the Host is none"));
     }
     Ok(())
+}
+
+/// What stands behind the colon that is not of an address in brackets; nothing if there is none.
+fn port_of(host: &[u8]) -> &[u8] {
+    let address = memrchr(b']', host).map_or(0, |bracket| bracket + 1);
+    let (_, behind) = host.split_at(address);
+    let port = memchr(b':', behind).map(|colon| behind.split_at(colon + 1).1);
+    port.unwrap_or_default()
 }
 
 /// A set of bytes. By a table: every request has some hundred of which it must be known.
@@ -384,6 +396,9 @@ mod tests {
             "GET / HTTP/1.1\r\nHost:\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a:b\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a:80:80\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: [::1]:x\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\ntransfer-encoding: identity\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n",
@@ -408,6 +423,22 @@ mod tests {
                 matches!(inspect(head.as_bytes()), Err(Verdict::Bad(_))),
                 "{head:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_host_may_have_a_port_and_be_an_address() {
+        for host in [
+            "a",
+            "a:80",
+            "a:",
+            "127.0.0.1:80",
+            "[::1]",
+            "[::1]:80",
+            "A-b.c_d:1",
+        ] {
+            let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            assert_eq!(inspect(head.as_bytes()), Ok(Some(head.len())), "{host}");
         }
     }
 

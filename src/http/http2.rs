@@ -27,6 +27,8 @@ use std::task::ready;
 
 use bytes::Bytes;
 use bytes::BytesMut;
+use http::HeaderValue;
+use http::Method;
 use http::Request;
 use http::Response;
 use http::header;
@@ -48,6 +50,7 @@ use super::head::HEAD_BYTES_MAX;
 use super::patience::Patience;
 use super::patience::Waiting;
 use super::patience::Watch;
+use super::reply;
 use super::seldom::Seldom;
 
 /// How it begins (RFC 9113, section 3.4).
@@ -73,11 +76,17 @@ where
         let guest = Arc::clone(&guest);
         // At once, and not when it is first gone on with: the gate looks before that.
         let under_way = UnderWay::begin(&requests);
+        let only_head = request.method() == Method::HEAD;
         async move {
             // No request here has a body.
             let response = guest.answer(request.map(|_| ()), None).await;
             drop(under_way);
-            Ok::<_, Infallible>(framed(response))
+            let framed = if only_head {
+                head_of(response)
+            } else {
+                framed(response)
+            };
+            Ok::<_, Infallible>(framed)
         }
     });
     let head_bytes_max = u32::try_from(BUFFER_BYTES_MAX).unwrap_or(u32::MAX);
@@ -102,10 +111,22 @@ where
 }
 
 /// An answer as HTTP/2 takes it: a connection goes on there, whatever becomes of one request.
-fn framed(response: Response<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = response.map(Full::new);
+fn framed(mut response: Response<Bytes>) -> Response<Full<Bytes>> {
+    let has_body = reply::has_body(response.status());
     response.headers_mut().remove(header::CONNECTION);
-    response
+    if has_body {
+        return response.map(Full::new);
+    }
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    response.map(|_| Full::default())
+}
+
+/// The same without its body: only how long it is (RFC 9110, section 9.3.2).
+fn head_of(mut response: Response<Bytes>) -> Response<Full<Bytes>> {
+    let length = HeaderValue::from(response.body().len());
+    let told = response.headers_mut().entry(header::CONTENT_LENGTH);
+    told.or_insert(length);
+    framed(response).map(|_| Full::default())
 }
 
 /// How many requests of one connection are under way.

@@ -93,7 +93,7 @@ pub(super) fn names(fields: &(impl Fields + ?Sized), option: &str) -> bool {
 }
 
 /// Whether an answer of this status has a body, be it an empty one (RFC 9110, section 8.6).
-fn has_body(status: StatusCode) -> bool {
+pub(super) fn has_body(status: StatusCode) -> bool {
     ![StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status)
 }
 

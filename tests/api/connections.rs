@@ -260,6 +260,7 @@ async fn a_refusal_keeps_the_requests_id_and_has_no_body_where_head_was_asked() 
 pub(crate) mod http2 {
     use axum::body::Body;
     use http::Request;
+    use http_body_util::BodyExt;
     use hyper::client::conn::http2::SendRequest;
     use hyper_util::rt::TokioExecutor;
     use hyper_util::rt::TokioIo;
@@ -316,6 +317,46 @@ pub(crate) mod http2 {
         house
             .until("it is let go", async |_| caller.is_closed())
             .await;
+    }
+
+    #[tokio::test]
+    async fn head_is_answered_as_get_without_a_body_and_so_is_who_has_it_already() {
+        let house = House::with(&[("server.http2", "true")]).await;
+        house.given_meeting("m1", "446153273", "Standup");
+        let mut caller = caller_of(&house).await;
+        for (path, known, status) in [
+            ("/meetings/m1", "", 200),
+            ("/meetings/m1", "", 200),
+            ("/meetings/m1", "*", 304),
+            ("/meetings/by-code/446153273", "", 200),
+            ("/meetings/m2", "", 404),
+            ("/nowhere", "", 404),
+            ("/openapi.json", "", 200),
+            ("/openapi.json", "*", 304),
+        ] {
+            let mut told = Vec::new();
+            for method in ["HEAD", "GET"] {
+                let request = Request::builder()
+                    .method(method)
+                    .uri(format!("http://proxy{path}"))
+                    .header("x-request-id", "1")
+                    .header("if-none-match", known)
+                    .body(Body::empty());
+                let answer = caller.send_request(request.expect("a request")).await;
+                let (parts, body) = answer.expect("an answer").into_parts();
+                assert_eq!(parts.status, status, "{method} {path}");
+                let body = body.collect().await.expect("a body").to_bytes();
+                let length = parts.headers.get("content-length").cloned();
+                let expected = (status != 304).then(|| body.len().into());
+                if method == "GET" {
+                    assert_eq!(length, expected, "{path}");
+                } else {
+                    assert!(body.is_empty(), "{path}");
+                }
+                told.push(length);
+            }
+            assert_eq!(told[0], told[1], "{path}");
+        }
     }
 
     #[tokio::test]
