@@ -3,7 +3,7 @@
 //! Nearly every request is for one meeting by its name, and that is kept in the form in which it is
 //! wanted. Nothing has to be waited for then, and no table of header fields be made: such a request
 //! goes straight from the bytes of its head to those of its answer. Whatever is otherwise in any way
-//! goes the long way ([`front`](super::front)), which would give the same answer, byte for byte.
+//! goes the long way ([`front`]), which would give the same answer, byte for byte.
 
 use std::sync::Arc;
 
