@@ -28,6 +28,7 @@ use super::request_id::RequestId;
 use super::request_id::X_REQUEST_ID;
 use super::shown;
 use super::shown::Shown;
+use super::shown::Told;
 use super::validation;
 use crate::meeting::Selector;
 use crate::meeting::view::Encoding;
@@ -85,10 +86,12 @@ impl Desk {
         let found = self.meetings.serve(&question, at_hand);
         let shown = Shown {
             caller,
-            question: &question,
-            names_app: false,
-            found: &found,
-            views: &views,
+            told: Told {
+                question: &question,
+                names_app: false,
+                found: &found,
+                views: &views,
+            },
             form,
             etag,
             is_known,

@@ -5,7 +5,6 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
-use http::Method;
 use http::header::CACHE_CONTROL;
 use http::header::IF_NONE_MATCH;
 
@@ -99,10 +98,8 @@ pub(crate) fn head(received: &[u8]) {
     match verdict {
         Ok(None) => assert!(received.len() <= HEAD_BYTES_MAX),
         Ok(Some(length)) => unambiguous(received.get(..length).unwrap_or_default()),
-        Err(_) => {
-            let instead = head::stand_in(received);
-            assert!([Method::GET, Method::HEAD].contains(instead.method()));
-        }
+        // Whatever it was, there is a request in its place.
+        Err(_) => drop(head::stand_in(received)),
     }
 }
 

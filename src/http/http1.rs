@@ -31,7 +31,6 @@ use bytes::BytesMut;
 use http::Request;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
-use tokio::time::Sleep;
 use tokio_util::io::poll_read_buf;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
@@ -44,10 +43,11 @@ use super::head::Verdict;
 use super::http2;
 use super::patience::Midst;
 use super::patience::Patience;
+use super::patience::Taking;
 use super::patience::Waiting;
 use super::patience::Watch;
-use super::reply;
 use super::reply::Persistence;
+use super::reply::Shape;
 use super::seldom::Seldom;
 
 /// How much is read at a time.
@@ -65,6 +65,7 @@ pub(super) struct Talk<S> {
     inbox: BytesMut,
     heads: HeadReader,
     watch: Watch,
+    taking: Taking,
     /// Nothing was taken for a head yet.
     begins: bool,
     /// The end of the house.
@@ -94,6 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
             inbox: BytesMut::new(),
             heads: HeadReader::default(),
             watch: Watch::new(patience),
+            taking: Taking::new(patience),
             begins: true,
             stop: Seldom::new(guest.stop.clone().cancelled_owned()),
             is_ending: guest.turned_away.is_some(),
@@ -114,14 +116,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
                 Next::Http2 => return Ok(Some((self.stream, self.inbox))),
                 Next::Refused(stand_in, verdict) => (stand_in, Some(verdict)),
             };
-            let asked = reply::Asked::by(&request);
+            let shape = Shape::asked_by(&request);
             let answering = guest.answer(request, refused);
             let Some(response) = self.unless_hung_up(answering).await else {
                 break;
             };
             let date = guest.front.date();
-            let (head, persistence) = asked.head(&response, self.is_ending, &date);
-            self.send(&head, asked.body_of(&response)).await?;
+            let (head, persistence) = shape.head(&response, self.is_ending, &date);
+            self.send(&head, shape.body_of(&response)).await?;
             if persistence == Persistence::Closes {
                 self.shut().await?;
                 self.linger().await;
@@ -246,12 +248,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
     }
 
     async fn send(&mut self, mut head: &[u8], mut body: &[u8]) -> io::Result<()> {
-        let mut patience = None;
         std::future::poll_fn(|context| {
             while !(head.is_empty() && body.is_empty()) {
                 let slices = [IoSlice::new(head), IoSlice::new(body)];
                 let written = Pin::new(&mut self.stream).poll_write_vectored(context, &slices);
-                let length = ready!(self.check_write(&mut patience, context, written))?;
+                let length = ready!(self.taking.check(context, written))?;
                 if length == 0 {
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
                 }
@@ -260,34 +261,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
                 body.advance(length - of_head);
             }
             let flushed = Pin::new(&mut self.stream).poll_flush(context);
-            self.check_write(&mut patience, context, flushed)
+            self.taking.check(context, flushed)
         })
         .await
     }
 
-    /// Passes on what became of a write, unless the caller has not taken anything for too long.
-    fn check_write<T>(
-        &mut self,
-        patience: &mut Option<Pin<Box<Sleep>>>,
-        context: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            *patience = None;
-            return written;
-        }
-        let idle = self.watch.idle();
-        let deadline = patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
-        ready!(deadline.as_mut().poll(context));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-
     /// Says that nothing more will be sent. Over TLS, that is something to be taken, too.
     async fn shut(&mut self) -> io::Result<()> {
-        let mut patience = None;
         std::future::poll_fn(|context| {
             let shut = Pin::new(&mut self.stream).poll_shutdown(context);
-            self.check_write(&mut patience, context, shut)
+            self.taking.check(context, shut)
         })
         .await
     }

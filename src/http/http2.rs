@@ -41,13 +41,13 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
-use tokio::time::Sleep;
 
 use super::frames::Complete;
 use super::frames::FrameReader;
 use super::guest::Guest;
 use super::head::HEAD_BYTES_MAX;
 use super::patience::Patience;
+use super::patience::Taking;
 use super::patience::Waiting;
 use super::patience::Watch;
 use super::reply;
@@ -180,7 +180,7 @@ struct Gate<S> {
     watch: Watch,
     received: FrameReader,
     sent: FrameReader,
-    write_deadline: Option<Pin<Box<Sleep>>>,
+    taking: Taking,
 }
 
 impl<S> Gate<S> {
@@ -192,7 +192,7 @@ impl<S> Gate<S> {
             received: FrameReader::default(),
             sent: FrameReader::default(),
             beginning: BytesMut::new(),
-            write_deadline: None,
+            taking: Taking::new(patience),
         };
         gate.follow_received(beginning.get(PREFACE.len()..).unwrap_or_default());
         gate.beginning = beginning;
@@ -221,7 +221,7 @@ impl<S> Gate<S> {
 
     /// Ready when the caller has been waited for too long.
     fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if self.write_deadline.is_some() {
+        if self.taking.is_waited_for() {
             // It is the caller who is to take something, and has its time for that.
             return Poll::Pending;
         }
@@ -233,27 +233,21 @@ impl<S> Gate<S> {
         self.watch.poll_overdue(context, waiting)
     }
 
-    /// Passes on what became of a write, unless the caller has not taken anything for too long.
+    /// Passes on what became of a write, unless nothing was taken for too long.
     fn check_write<T>(
         &mut self,
         context: &mut Context<'_>,
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            if self.write_deadline.take().is_some() {
-                // Now that the answer goes on, what is waited for may be something else, and the
-                // wait for it begins anew: a caller who takes an answer does not rest.
-                self.watch.begin_anew();
-                context.waker().wake_by_ref();
-            }
-            return written;
+        let was_waited_for = self.taking.is_waited_for();
+        let checked = self.taking.check(context, written);
+        if was_waited_for && checked.is_ready() {
+            // Now that the answer goes on, what is waited for may be something else, and the wait for
+            // it begins anew: a caller who takes an answer does not rest.
+            self.watch.begin_anew();
+            context.waker().wake_by_ref();
         }
-        let idle = self.watch.idle();
-        let deadline = self
-            .write_deadline
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
-        ready!(deadline.as_mut().poll(context));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        checked
     }
 }
 

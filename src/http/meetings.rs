@@ -27,6 +27,7 @@ use super::problem::Problem;
 use super::reading;
 use super::shown;
 use super::shown::Shown;
+use super::shown::Told;
 use super::validation;
 use crate::meeting::InvalidMeetingCode;
 use crate::meeting::InvalidMeetingId;
@@ -36,7 +37,6 @@ use crate::meeting::MeetingId;
 use crate::meeting::Selector;
 use crate::meeting::view::Encoding;
 use crate::meeting::view::Form;
-use crate::meeting::view::Views;
 use crate::metrics::Lookup;
 use crate::service::Found;
 use crate::wecom::Absent;
@@ -195,18 +195,12 @@ impl Desk {
         told: Told<'_>,
         request: &HeaderMap,
     ) -> Result<Answered, Problem> {
-        let Told {
-            question,
-            found,
-            views,
-            names_app,
-        } = told;
         let mut form = Form {
             reveal: caller.reveal(),
             encoding: Encoding::Identity,
         };
         self.finish(&told, form).await?;
-        let etag = shown::etag(views, form);
+        let etag = shown::etag(told.views, form);
         let is_known = validation::is_known(request, etag.as_bytes());
         if !is_known {
             form.encoding = encoding::preferred(request);
@@ -214,10 +208,7 @@ impl Desk {
         }
         let shown = Shown {
             caller,
-            question,
-            names_app,
-            found,
-            views,
+            told,
             form,
             etag,
             is_known,
@@ -232,7 +223,7 @@ impl Desk {
         });
         Ok(Answered {
             response,
-            account: Account::of(caller, found),
+            account: Account::of(caller, told.found),
         })
     }
 
@@ -246,14 +237,4 @@ impl Desk {
             .await
             .map_err(|refusal| Problem::of(refusal, self.clock.now()).after(found.lookup()))
     }
-}
-
-/// What a caller is told about.
-#[derive(Clone, Copy)]
-struct Told<'a> {
-    question: &'a Question,
-    found: &'a Found,
-    views: &'a Views,
-    /// Whether the caller said which app to ask as.
-    names_app: bool,
 }

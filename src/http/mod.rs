@@ -7,9 +7,10 @@
 //! listener   connections, their number (limits, seating), their end
 //!   line     TCP, or TLS on it
 //!   http1    vetted heads (head), waited for with patience, and their answers (reply, date)
-//!   http2    the same in frames (frames)
+//!   http2    the same in frames (frames); in both, the caller is a guest
+//!     at_once    what is known and asked for plainly, in HTTP/1.1; all else goes on to
 //!     front  request id, panics, problems, a count and a line of the log (account)
-//!       meetings | docs | admin    the routes (openapi: what the callers' are like)
+//!       meetings | docs | admin    the routes (shown: a meeting as it is answered; openapi: what the callers' are like)
 //! ```
 
 mod access;

@@ -1,7 +1,9 @@
 //! How long a connection is waited for, and since when.
 //!
-//! What is waited for is the gate's to know; what time it is, nobody's but this one's.
+//! What is waited for is known to who speaks with the caller; what time it is, to nobody but this one.
+//! A socket does not care what our clock says: these are the runtime's own timers.
 
+use std::io;
 use std::pin::Pin;
 use std::task::Context;
 use std::task::Poll;
@@ -17,7 +19,7 @@ use super::settings::Settings;
 /// speed sends its next request sooner, and is told in the answer to send no more.
 const ENDING_GRACE: Duration = Duration::from_millis(500);
 
-/// How long a gate waits.
+/// How long a caller is waited for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     /// For a head to be complete.
@@ -93,11 +95,6 @@ impl Watch {
         }
     }
 
-    /// How long an answer may not be taken.
-    pub(super) fn idle(&self) -> Duration {
-        self.patience.idle
-    }
-
     /// Notes that what was coming is complete. Who has sent no head still rests.
     pub(super) fn note_frame(&mut self) {
         self.coming_since = None;
@@ -154,8 +151,95 @@ impl Watch {
     }
 }
 
+/// Watches how long one caller takes nothing of what is sent.
+#[derive(Debug)]
+pub(super) struct Taking {
+    idle: Duration,
+    /// Set while something is to be taken.
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+impl Taking {
+    pub(super) fn new(patience: Patience) -> Self {
+        Self {
+            idle: patience.idle,
+            alarm: None,
+        }
+    }
+
+    /// Whether there is something that the caller has not taken yet.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.alarm.is_some()
+    }
+
+    /// Passes on what became of a write, unless nothing was taken for too long.
+    pub(super) fn check<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.alarm = None;
+            return written;
+        }
+        let idle = self.idle;
+        let alarm = self
+            .alarm
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+        ready!(alarm.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
 /// Since when it is so, if it is.
 fn since(known: &mut Option<Instant>, is_so: bool, now: Instant) -> Option<Instant> {
     *known = is_so.then(|| known.unwrap_or(now));
     *known
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    const IDLE: Duration = Duration::from_secs(75);
+
+    /// What comes of a write of which nothing is taken.
+    async fn stuck(taking: &mut Taking) -> io::Result<()> {
+        poll_fn(|context| taking.check(context, Poll::Pending)).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_who_takes_nothing_is_waited_for_as_long_as_it_may_rest() {
+        let mut taking = Taking::new(Patience::always(IDLE));
+        let began = Instant::now();
+
+        let error = stuck(&mut taking).await.expect_err("not taken");
+
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(began.elapsed().as_secs(), IDLE.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_takes_some_of_it_is_waited_for_anew() {
+        let mut taking = Taking::new(Patience::always(IDLE));
+        let began = Instant::now();
+        for _ in 0..3 {
+            let most_of_it = IDLE * 9 / 10;
+            assert!(
+                tokio::time::timeout(most_of_it, stuck(&mut taking))
+                    .await
+                    .is_err()
+            );
+            assert!(taking.is_waited_for());
+            let taken = poll_fn(|context| taking.check(context, Poll::Ready(Ok(1)))).await;
+            assert_eq!(taken.expect("taken"), 1);
+            assert!(!taking.is_waited_for());
+        }
+
+        assert!(stuck(&mut taking).await.is_err());
+
+        assert!(began.elapsed() > IDLE * 3, "{:?}", began.elapsed());
+    }
 }

@@ -17,9 +17,9 @@ use super::fields::Fields;
 /// Bytes of most heads.
 const HEAD_BYTES: usize = 640;
 
-/// What the shape of an answer depends on.
+/// The shape that an answer is wanted in.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
+pub(super) struct Shape {
     version: Version,
     /// Only the head of the answer is wanted.
     only_head: bool,
@@ -36,9 +36,9 @@ pub(super) enum Persistence {
     PersistsAsAsked,
 }
 
-impl Asked {
-    /// In that request.
-    pub(super) fn by(request: &Request<()>) -> Self {
+impl Shape {
+    /// That of an answer to this request.
+    pub(super) fn asked_by(request: &Request<()>) -> Self {
         let (version, fields) = (request.version(), request.headers());
         let says_so = version == Version::HTTP_11 || names(fields, "keep-alive");
         Self {

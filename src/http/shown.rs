@@ -21,14 +21,20 @@ use crate::meeting::view::Views;
 use crate::service::Found;
 use crate::wecom::Question;
 
-/// A meeting that was found, as it is shown.
-pub(super) struct Shown<'a> {
-    pub(super) caller: &'a Caller,
+/// What a caller is told about.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'a> {
     pub(super) question: &'a Question,
     /// Whether the caller said which app to ask as.
     pub(super) names_app: bool,
     pub(super) found: &'a Found,
     pub(super) views: &'a Views,
+}
+
+/// A meeting that was found, as it is shown.
+pub(super) struct Shown<'a> {
+    pub(super) caller: &'a Caller,
+    pub(super) told: Told<'a>,
     /// Which was made.
     pub(super) form: Form,
     pub(super) etag: Words,
@@ -55,7 +61,7 @@ impl Shown<'_> {
 
     /// Puts down each header field, in their order.
     pub(super) fn tell(&self, now: Instant, mut put: impl FnMut(HeaderName, &[u8])) {
-        for (name, words) in caching::fields(self.found, now) {
+        for (name, words) in caching::fields(self.told.found, now) {
             put(name, words.as_bytes());
         }
         let mut limit = HeaderMap::new();
@@ -79,22 +85,28 @@ impl Shown<'_> {
     }
 
     fn text(&self) -> &Text {
-        self.views.text(self.form.reveal)
+        self.told.views.text(self.form.reveal)
     }
 
     /// Where a meeting that was found by its number can be found by its id, by the same caller.
     fn location(&self) -> Option<String> {
+        let Told {
+            question,
+            names_app,
+            views,
+            ..
+        } = self.told;
         let Question {
             app,
             selector,
             occurrence,
-        } = self.question;
-        let (Selector::Code(_), Some(id)) = (selector, self.views.meeting_id()) else {
+        } = question;
+        let (Selector::Code(_), Some(id)) = (selector, views.meeting_id()) else {
             return None;
         };
         // WeCom's word is only passed on if it is one that we would take.
         let id: MeetingId = id.parse().ok()?;
-        let app = self.names_app.then_some(("app", app.as_str()));
+        let app = names_app.then_some(("app", app.as_str()));
         let occurrence = occurrence
             .as_ref()
             .map(|id| ("sub_meeting_id", id.as_str()));
