@@ -2,7 +2,7 @@
 //!
 //! No request here has a body, and every answer is bytes that are there before the first of them is
 //! sent. So a connection is nothing but one head after another, vetted before anything else sees it
-//! ([`head`]), and each answer is a head and so many bytes ([`reply`]). What a caller sends ahead is
+//! ([`head`]), and each answer is a head and so many bytes ([`reply`](super::reply)). What a caller sends ahead is
 //! looked at when it is its turn.
 //!
 //! | while | we wait at most |
