@@ -4,12 +4,17 @@
 //! day in a millisecond. The clock does not know what it is asked for. Waiting for a socket is
 //! not its business: a socket does not care what we say the time is.
 
+mod seconds;
+
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
+
+pub use self::seconds::Name;
+pub use self::seconds::Seconds;
 
 /// Tells the time. Clones tell the same time.
 #[derive(Clone, Debug)]

@@ -11,7 +11,6 @@ use http::Method;
 use http::StatusCode;
 
 use super::access::Caller;
-use super::request_id::RequestId;
 use crate::metrics::Lookup;
 use crate::metrics::Route;
 use crate::service::Found;
@@ -46,15 +45,15 @@ impl Account {
 }
 
 /// A request, as far as its line tells.
-pub(super) struct Asked {
-    pub(super) request_id: RequestId,
+pub(super) struct Asked<'a> {
+    pub(super) request_id: &'a str,
     /// The trace that it belongs to, if any.
     pub(super) trace_id: Option<TraceId>,
     pub(super) method: Method,
     pub(super) route: Route,
 }
 
-impl Asked {
+impl Asked<'_> {
     /// Writes the line.
     pub(super) fn tell(&self, status: StatusCode, took: Duration, account: &Account) {
         let Account {
@@ -67,7 +66,7 @@ impl Asked {
         tracing::info!(
             target: TARGET,
             message = message(method, route, status).as_str(),
-            request.id = self.request_id.as_str(),
+            request.id = self.request_id,
             trace.id = self.trace_id.map(tracing::field::display),
             caller.name = caller.as_deref(),
             method,

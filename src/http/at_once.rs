@@ -9,32 +9,40 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Method;
+use http::header::IF_NONE_MATCH;
+use jiff::Timestamp;
 use memchr::memchr2;
 use memchr::memrchr;
 use tokio::time::Instant;
 
 use super::Desk;
+use super::access::Access;
 use super::access::Origin;
+use super::access::Proof;
 use super::account::Account;
 use super::account::Asked;
-use super::date::Calendar;
 use super::directives;
 use super::encoding;
+use super::fields::Fields;
 use super::front;
+use super::front::TRACEPARENT;
+use super::habit::Habit;
 use super::head::Head;
 use super::reply::Persistence;
 use super::reply::Writing;
-use super::request_id::RequestId;
+use super::request_id;
 use super::request_id::X_REQUEST_ID;
 use super::shown;
 use super::shown::Shown;
 use super::shown::Told;
 use super::validation;
+use crate::clock::Seconds;
 use crate::meeting::Selector;
 use crate::meeting::view::Encoding;
 use crate::meeting::view::Form;
 use crate::metrics;
 use crate::metrics::Route;
+use crate::service::Wish;
 use crate::wecom::Question;
 
 /// An answer, in the bytes that are sent.
@@ -43,31 +51,107 @@ pub(super) struct Finished {
     pub(super) body: Bytes,
 }
 
+/// What is asked, as far as an answer at once depends on it.
+pub(super) struct Asking<'a> {
+    pub(super) target: &'a str,
+    /// What the caller calls the request, whether or not that is fit.
+    pub(super) request_id: Option<&'a [u8]>,
+    pub(super) traceparent: Option<&'a [u8]>,
+    /// The tags of what the caller has already.
+    pub(super) tags: Option<&'a [u8]>,
+    pub(super) proof: Proof,
+    pub(super) wish: Wish,
+    pub(super) encoding: Encoding,
+}
+
+impl<'a> Asking<'a> {
+    /// What a head asks; `None` if it is not plain, or we do not know of whom it is.
+    fn read(head: &Head<'a>, origin: &Origin, access: &Access, now: Timestamp) -> Option<Self> {
+        let fields = head.fields;
+        if !head.is_plain_get() {
+            return None;
+        }
+        let mut tags = fields.lines(IF_NONE_MATCH);
+        let (tags, None) = (tags.next(), tags.next()) else {
+            return None;
+        };
+        Some(Self {
+            target: head.target,
+            request_id: fields.only(X_REQUEST_ID),
+            traceparent: fields.texts(TRACEPARENT).next().map(str::as_bytes),
+            tags,
+            proof: access.recognise(fields, origin, now)?,
+            wish: directives::wish(fields),
+            encoding: encoding::preferred(fields),
+        })
+    }
+}
+
+/// When a request came.
+struct Moment {
+    began: Instant,
+    now: std::time::Instant,
+    wall: Timestamp,
+}
+
 impl Desk {
     /// Answers a request whose connection goes on, if it is such a one. If not, nothing comes of it.
+    /// Notes what can be told of the next one by it.
     pub(super) fn at_once(
         &self,
         head: &Head<'_>,
         origin: &Origin,
-        calendar: &Calendar,
+        dates: &Seconds,
+        habit: &mut Option<Habit>,
     ) -> Option<Finished> {
-        let began = Instant::now();
-        if self.tracer.is_on() || !head.is_plain_get() {
+        let moment = self.moment();
+        let access = self.access.load();
+        let asking = Asking::read(head, origin, &access, moment.wall)?;
+        let finished = self.answer_at_once(&asking, &access, &moment, dates)?;
+        *habit = Habit::of(head, &asking, &access, moment.wall);
+        Some(finished)
+    }
+
+    /// The same of one that comes as the one before it. How long its head was.
+    pub(super) fn as_usual(
+        &self,
+        received: &[u8],
+        habit: &Habit,
+        dates: &Seconds,
+    ) -> Option<(Finished, usize)> {
+        let moment = self.moment();
+        let access = self.access.load();
+        let (asking, length) = habit.heard(received, &access, moment.wall)?;
+        let finished = self.answer_at_once(&asking, &access, &moment, dates)?;
+        Some((finished, length))
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            began: Instant::now(),
+            now: self.clock.now(),
+            wall: self.clock.wall(),
+        }
+    }
+
+    fn answer_at_once(
+        &self,
+        asking: &Asking<'_>,
+        access: &Access,
+        moment: &Moment,
+        dates: &Seconds,
+    ) -> Option<Finished> {
+        if self.tracer.is_on() {
             return None;
         }
-        let fields = head.fields;
-        let (route, selector) = asked_for(head.target)?;
-        let (now, wall) = (self.clock.now(), self.clock.wall());
-        let access = self.access.load();
-        let caller = access.recognise(fields, origin, wall)?;
+        let (route, selector) = asked_for(asking.target)?;
+        let caller = access.caller(asking.proof)?;
         let question = Question {
             app: caller.app().ok()?,
             selector,
             occurrence: None,
         };
-        let at_hand = self
-            .meetings
-            .peek(&question, directives::wish(fields), now)?;
+        let at_hand = self.meetings.peek(&question, asking.wish, moment.now)?;
         let views = at_hand.finding().meeting.as_ref().ok().map(Arc::clone)?;
         let mut form = Form {
             reveal: caller.reveal(),
@@ -76,9 +160,9 @@ impl Desk {
         let has = |form| views.has(form).then_some(());
         has(form)?;
         let etag = shown::etag(&views, form);
-        let is_known = validation::is_known(fields, etag.as_bytes());
+        let is_known = validation::is_listed(asking.tags, etag.as_bytes());
         if !is_known {
-            form.encoding = encoding::preferred(fields);
+            form.encoding = asking.encoding;
             has(form)?;
         }
         // From here on, it is answered.
@@ -96,23 +180,25 @@ impl Desk {
             etag,
             is_known,
         };
-        let request_id = RequestId::of(fields, wall);
+        let mut made = request_id::BUFFER;
+        let request_id = request_id::of(asking.request_id, moment.wall, &mut made);
         let (status, body) = (shown.status(), shown.body());
         let mut writing = Writing::begin(status);
-        shown.tell(now, |name, value| {
+        shown.tell(moment.now, |name, value| {
             writing.field(name.as_str(), value);
         });
-        writing.field(X_REQUEST_ID.as_str(), request_id.as_str().as_bytes());
+        writing.field(X_REQUEST_ID.as_str(), request_id.as_bytes());
+        let date = dates.name(moment.wall);
         let finished = Finished {
-            head: writing.end(body.len(), Persistence::Persists, &calendar.at(wall)),
+            head: writing.end(body.len(), Persistence::Persists, &date),
             body,
         };
-        let took = began.elapsed();
+        let took = moment.began.elapsed();
         self.metrics
             .answered(route, metrics::Method::Get, status.as_u16(), took);
         let asked = Asked {
             request_id,
-            trace_id: front::parent(fields).map(|parent| parent.trace_id),
+            trace_id: asking.traceparent.and_then(front::trace_id),
             method: Method::GET,
             route,
         };

@@ -12,7 +12,6 @@ use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::pin::Pin;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 
 use axum::Router;
@@ -32,24 +31,27 @@ use super::account::Account;
 use super::account::Asked;
 use super::answered::Answered;
 use super::at_once::Finished;
-use super::date::Calendar;
-use super::date::Date;
+use super::date::date;
 use super::fields::Fields;
 use super::frames;
+use super::habit::Habit;
 use super::head::Head;
 use super::head::Verdict;
 use super::meetings;
 use super::problem::Problem;
-use super::request_id::RequestId;
+use super::request_id;
 use super::request_id::X_REQUEST_ID;
+use crate::clock;
 use crate::clock::Clock;
+use crate::clock::Seconds;
 use crate::metrics;
 use crate::metrics::Route;
 use crate::metrics::Shed;
 use crate::telemetry::Parent;
+use crate::telemetry::TraceId;
 
 /// The fields in which a caller tells of its trace (W3C Trace Context).
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// A request that has come in.
@@ -65,7 +67,7 @@ pub(super) struct Front {
     /// Where callers ask for meetings, and their requests are counted. Operators have none.
     desk: Option<Desk>,
     clock: Clock,
-    calendar: Calendar,
+    seconds: Seconds,
     /// Everything else.
     routes: Router,
 }
@@ -74,7 +76,7 @@ impl Front {
     pub(super) fn of_callers(desk: Desk, routes: Router) -> Self {
         Self {
             clock: desk.clock.clone(),
-            calendar: Calendar::new(desk.clock.wall()),
+            seconds: Seconds::new(date, desk.clock.wall()),
             desk: Some(desk),
             routes,
         }
@@ -82,7 +84,7 @@ impl Front {
 
     pub(super) fn of_operators(routes: Router, clock: Clock) -> Self {
         Self {
-            calendar: Calendar::new(clock.wall()),
+            seconds: Seconds::new(date, clock.wall()),
             clock,
             desk: None,
             routes,
@@ -97,22 +99,34 @@ impl Front {
     }
 
     /// The `Date` of an answer that is sent now.
-    pub(super) fn date(&self) -> Arc<Date> {
-        self.calendar.at(self.clock.wall())
+    pub(super) fn date(&self) -> clock::Name {
+        self.seconds.name(self.clock.wall())
     }
 
-    /// Answers a request at once, if that can be done.
-    pub(super) fn at_once(&self, head: &Head<'_>, origin: &Origin) -> Option<Finished> {
+    /// Answers a request at once, if that can be done, and notes what it tells of the next one.
+    pub(super) fn at_once(
+        &self,
+        head: &Head<'_>,
+        origin: &Origin,
+        habit: &mut Option<Habit>,
+    ) -> Option<Finished> {
         let desk = self.desk.as_ref()?;
-        // After a panic it goes the long way: whatever it shared is behind locks that take that.
-        let answering = AssertUnwindSafe(|| desk.at_once(head, origin, &self.calendar));
-        catch_unwind(answering).unwrap_or_default()
+        unless_it_panics(|| desk.at_once(head, origin, &self.seconds, habit))
+    }
+
+    /// Answers the request at the beginning of what was received at once, if it comes as the one before
+    /// it and that can be done. How long its head was.
+    pub(super) fn as_usual(&self, received: &[u8], habit: &Habit) -> Option<(Finished, usize)> {
+        let desk = self.desk.as_ref()?;
+        unless_it_panics(|| desk.as_usual(received, habit, &self.seconds))
     }
 
     /// Answers a request; or says why its head was refused.
     pub(super) async fn answer(&self, arrival: Arrival<'_>) -> Response<Bytes> {
         let request = &*arrival.request;
-        let request_id = RequestId::of(request.headers(), self.clock.wall());
+        let mut made = request_id::BUFFER;
+        let given = request.headers().only(X_REQUEST_ID);
+        let request_id = request_id::of(given, self.clock.wall(), &mut made).to_owned();
         let Some(desk) = &self.desk else {
             return self
                 .respond(arrival, Route::None, &request_id)
@@ -133,10 +147,10 @@ impl Front {
             route,
             method: request.method().clone(),
             trace_id: span.trace_id().or(parent.map(|parent| parent.trace_id)),
-            request_id,
+            request_id: &request_id,
         };
         // Pinned where it is: it is large, and would else be moved to where it is gone on with.
-        let responding = pin!(self.respond(arrival, route, &asked.request_id));
+        let responding = pin!(self.respond(arrival, route, &request_id));
         let Answered { response, account } = span.around(responding).await;
         let (status, took) = (response.status(), began.elapsed());
         span.answered(status.as_u16());
@@ -145,16 +159,11 @@ impl Front {
         response
     }
 
-    async fn respond(
-        &self,
-        arrival: Arrival<'_>,
-        route: Route,
-        request_id: &RequestId,
-    ) -> Answered {
+    async fn respond(&self, arrival: Arrival<'_>, route: Route, request_id: &str) -> Answered {
         let answered = caught(pin!(self.route(arrival, route))).await;
         let mut answered = answered.unwrap_or_else(|problem| problem.dress(request_id));
         let headers = answered.response.headers_mut();
-        headers.insert(X_REQUEST_ID, request_id.to_value());
+        headers.insert(X_REQUEST_ID, request_id::value(request_id));
         answered
     }
 
@@ -192,6 +201,12 @@ impl Front {
     }
 }
 
+/// What comes of answering at once: after a panic nothing, and it goes the long way. Whatever it
+/// shared is behind locks that take that.
+fn unless_it_panics<T>(answering: impl FnOnce() -> Option<T>) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(answering)).unwrap_or_default()
+}
+
 /// What comes of answering. The panic itself was reported by the hook; its message is nobody's
 /// business.
 async fn caught<T>(
@@ -205,8 +220,14 @@ async fn caught<T>(
     answered.await
 }
 
+/// The trace that this `traceparent` names.
+pub(super) fn trace_id(parent: &[u8]) -> Option<TraceId> {
+    let parent = Parent::read(str::from_utf8(parent).ok()?, None)?;
+    Some(parent.trace_id)
+}
+
 /// The span of a caller that a request is part of, if it says so.
-pub(super) fn parent(fields: &(impl Fields + ?Sized)) -> Option<Parent> {
+fn parent(fields: &(impl Fields + ?Sized)) -> Option<Parent> {
     let parent = fields.texts(TRACEPARENT).next()?;
     Parent::read(parent, fields.texts(TRACESTATE).next())
 }

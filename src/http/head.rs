@@ -62,6 +62,8 @@ pub(super) struct Head<'a> {
     pub(super) target: &'a str,
     version: Version,
     pub(super) fields: &'a [httparse::Header<'a>],
+    /// The same as text, the empty line at the end included.
+    pub(super) lines: &'a [u8],
 }
 
 /// Reads one head as it comes, looking at each byte once.
@@ -161,6 +163,9 @@ fn read<T>(head: &[u8], make: impl FnOnce(&Head<'_>) -> Result<T, Verdict>) -> R
             _ => Version::HTTP_11,
         },
         fields: read.headers,
+        lines: memchr(b'\n', head)
+            .and_then(|end| head.get(end + 1..))
+            .unwrap_or_default(),
     };
     vet_target(head.target)?;
     vet_fields(head.fields)?;

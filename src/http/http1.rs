@@ -19,6 +19,7 @@
 
 use std::io;
 use std::io::IoSlice;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::pin::pin;
 use std::task::Context;
@@ -31,11 +32,12 @@ use bytes::BytesMut;
 use http::Request;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
-use tokio_util::io::poll_read_buf;
+use tokio::io::ReadBuf;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::at_once::Finished;
 use super::guest::Guest;
+use super::habit::Habit;
 use super::head;
 use super::head::Head;
 use super::head::HeadReader;
@@ -64,6 +66,8 @@ pub(super) struct Talk<S> {
     /// What was received and not looked at yet.
     inbox: BytesMut,
     heads: HeadReader,
+    /// How the caller asks, if the last request was answered at once.
+    habit: Option<Habit>,
     watch: Watch,
     taking: Taking,
     /// Nothing was taken for a head yet.
@@ -94,6 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
             stream,
             inbox: BytesMut::new(),
             heads: HeadReader::default(),
+            habit: None,
             watch: Watch::new(patience),
             taking: Taking::new(patience),
             begins: true,
@@ -142,12 +147,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
     fn poll_next(&mut self, guest: &Guest, context: &mut Context<'_>) -> Poll<io::Result<Next>> {
         loop {
             self.note_stop(context);
-            if let Some(next) = self.look(guest) {
+            if let Some(next) = self.look_into_inbox(guest) {
                 return Poll::Ready(Ok(next));
             }
-            match self.poll_receive(context)? {
-                Poll::Ready(0) => return Poll::Ready(Ok(Next::End)),
-                Poll::Ready(_) => {}
+            let hear = |talk: &mut Self, received: &[u8]| talk.hear(received, guest);
+            match self.poll_receive(context, hear)? {
+                Poll::Ready(Some(next)) => return Poll::Ready(Ok(next)),
+                Poll::Ready(None) => {}
                 Poll::Pending => {
                     if self.inbox.is_empty() {
                         // A connection that rests holds no memory for what it may once receive.
@@ -161,48 +167,84 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         }
     }
 
+    /// What is next, if that is known by what was received just now. Hardly ever is it not whole, or
+    /// more than that: so it is looked at where it is, and only what is left goes into the inbox.
+    fn hear(&mut self, mut received: &[u8], guest: &Guest) -> Option<Next> {
+        if received.is_empty() {
+            return Some(Next::End);
+        }
+        let is_all = self.inbox.is_empty();
+        let next = is_all.then(|| self.look(&mut received, guest)).flatten();
+        self.inbox.extend_from_slice(received);
+        next
+    }
+
     /// What stands at the beginning of the inbox, if that is known yet.
-    fn look(&mut self, guest: &Guest) -> Option<Next> {
+    fn look_into_inbox(&mut self, guest: &Guest) -> Option<Next> {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        let mut rest = &*inbox;
+        let next = (!rest.is_empty()).then(|| self.look(&mut rest, guest));
+        let looked_at = inbox.len() - rest.len();
+        inbox.advance(looked_at);
+        self.inbox = inbox;
+        next.flatten()
+    }
+
+    /// What stands at the beginning of this, if that is known yet. Leaves what comes after it.
+    fn look(&mut self, received: &mut &[u8], guest: &Guest) -> Option<Next> {
         if self.begins && guest.http2 {
-            if self.inbox.starts_with(http2::PREFACE) {
+            if received.starts_with(http2::PREFACE) {
                 return Some(Next::Http2);
             }
-            if http2::PREFACE.starts_with(&self.inbox) {
+            if http2::PREFACE.starts_with(received) {
                 return None;
             }
         }
         // An empty line before a head is none of it (RFC 9112, section 2.2).
-        while self.inbox.starts_with(b"\r\n") {
-            self.inbox.advance(2);
+        while let Some(rest) = received.strip_prefix(b"\r\n") {
+            *received = rest;
             self.heads = HeadReader::default();
         }
-        let take = |head: &Head<'_>| {
-            // The long way knows what to say to others.
-            let at_once = !self.is_ending && guest.turned_away.is_none();
-            let finished = at_once.then(|| guest.front.at_once(head, &guest.origin));
-            match finished.flatten() {
-                Some(finished) => Ok(Next::Answered(finished)),
-                None => head.to_request().map(Next::Head),
-            }
+        // The long way knows what to say to others.
+        let at_once = !self.is_ending && guest.turned_away.is_none();
+        let habit = self.habit.as_ref().filter(|_| at_once);
+        let (next, length) = match habit.and_then(|habit| guest.front.as_usual(received, habit)) {
+            Some((finished, length)) => (Next::Answered(finished), length),
+            None => self.read(received, guest, at_once)?,
         };
-        let next = match self.heads.inspect(&self.inbox, take) {
-            Ok(None) => return None,
-            Ok(Some((next, length))) => {
-                self.inbox.advance(length);
-                next
-            }
-            // Nothing that comes after it can be told from it.
-            Err(verdict) => Next::Refused(head::stand_in(&self.inbox), verdict),
-        };
+        received.advance(length);
+        self.heads = HeadReader::default();
         self.begins = false;
         self.watch.begin_anew();
         Some(next)
     }
 
-    /// Reads on. How much it was: nothing, if nothing will come any more.
-    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.inbox.reserve(READ_BYTES);
-        poll_read_buf(Pin::new(&mut self.stream), context, &mut self.inbox)
+    /// What comes of the head at the beginning of this, and how long it is; if that is known yet.
+    fn read(&mut self, received: &[u8], guest: &Guest, at_once: bool) -> Option<(Next, usize)> {
+        let take = |head: &Head<'_>| {
+            let answer = || guest.front.at_once(head, &guest.origin, &mut self.habit);
+            match at_once.then(answer).flatten() {
+                Some(finished) => Ok(Next::Answered(finished)),
+                None => head.to_request().map(Next::Head),
+            }
+        };
+        match self.heads.inspect(received, take) {
+            Ok(next) => next,
+            // Nothing that comes after it can be told from it.
+            Err(verdict) => Some((Next::Refused(head::stand_in(received), verdict), 0)),
+        }
+    }
+
+    /// Reads on, and has what comes taken: nothing, if nothing will come any more.
+    fn poll_receive<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        take: impl FnOnce(&mut Self, &[u8]) -> T,
+    ) -> Poll<io::Result<T>> {
+        let mut memory = [const { MaybeUninit::uninit() }; READ_BYTES];
+        let mut received = ReadBuf::uninit(&mut memory);
+        ready!(Pin::new(&mut self.stream).poll_read(context, &mut received))?;
+        Poll::Ready(Ok(take(self, received.filled())))
     }
 
     /// Notes the end of the house, if it has come.
@@ -237,7 +279,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
                 return Poll::Ready(Some(answer));
             }
             while self.inbox.len() <= head::HEAD_BYTES_MAX {
-                match ready!(self.poll_receive(context)) {
+                let keep = |talk: &mut Self, received: &[u8]| {
+                    talk.inbox.extend_from_slice(received);
+                    received.len()
+                };
+                match ready!(self.poll_receive(context, keep)) {
                     Ok(0) | Err(_) => return Poll::Ready(None),
                     Ok(_) => {}
                 }
@@ -280,8 +326,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
         let mut bytes_left = LINGER_BYTES_MAX;
         let reading = std::future::poll_fn(|context| {
             while bytes_left > 0 {
-                self.inbox.clear();
-                match ready!(self.poll_receive(context)) {
+                match ready!(self.poll_receive(context, |_, received| received.len())) {
                     Ok(0) | Err(_) => return Poll::Ready(()),
                     Ok(length) => bytes_left = bytes_left.saturating_sub(length),
                 }

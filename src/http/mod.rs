@@ -8,7 +8,7 @@
 //!   line     TCP, or TLS on it
 //!   http1    vetted heads (head), waited for with patience, and their answers (reply, date)
 //!   http2    the same in frames (frames); in both, the caller is a guest
-//!     at_once    what is known and asked for plainly, in HTTP/1.1; all else goes on to
+//!     at_once    what is known and asked for plainly, in HTTP/1.1 (as usual, by habit); all else goes on to
 //!     front  request id, panics, problems, a count and a line of the log (account)
 //!       meetings | docs | admin    the routes (shown: a meeting as it is answered; openapi: what the callers' are like)
 //! ```
@@ -29,6 +29,7 @@ mod front;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod guest;
+mod habit;
 mod head;
 mod http1;
 mod http2;

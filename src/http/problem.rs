@@ -29,7 +29,6 @@ use super::account::Account;
 use super::answered::Answered;
 use super::caching;
 use super::caching::CACHE_STATUS;
-use super::request_id::RequestId;
 use crate::meeting::InvalidMeetingCode;
 use crate::meeting::InvalidMeetingId;
 use crate::metrics::Lookup;
@@ -302,7 +301,7 @@ impl Problem {
     }
 
     /// The whole answer, once the request it answers has its id.
-    pub(super) fn dress(self, request_id: &RequestId) -> Answered {
+    pub(super) fn dress(self, request_id: &str) -> Answered {
         let Self {
             kind,
             detail,
@@ -310,7 +309,7 @@ impl Problem {
             account,
             headers,
         } = self;
-        let document = kind.document(&detail, request_id.as_str(), wecom_errcode);
+        let document = kind.document(&detail, request_id, wecom_errcode);
         // Texts and numbers always serialise.
         let body = serde_json::to_vec(&document).unwrap_or_default();
         let mut response = http::Response::new(Bytes::from(body));

@@ -11,7 +11,6 @@ use http::StatusCode;
 use http::Version;
 use http::header;
 
-use super::date::Date;
 use super::fields::Fields;
 
 /// Bytes of most heads.
@@ -54,7 +53,7 @@ impl Shape {
         self,
         response: &Response<Bytes>,
         is_ending: bool,
-        date: &Date,
+        date: &str,
     ) -> (Vec<u8>, Persistence) {
         let headers = response.headers();
         let closes = !self.goes_on || is_ending || names(headers, "close");
@@ -124,7 +123,7 @@ impl Writing {
     }
 
     /// The whole head, of an answer with so many bytes.
-    pub(super) fn end(mut self, length: usize, persistence: Persistence, date: &Date) -> Vec<u8> {
+    pub(super) fn end(mut self, length: usize, persistence: Persistence, date: &str) -> Vec<u8> {
         if has_body(self.status) {
             self.field(
                 "content-length",

@@ -4,53 +4,42 @@ use http::HeaderName;
 use http::HeaderValue;
 use jiff::Timestamp;
 use uuid::Builder;
-use uuid::Uuid;
-
-use super::fields::Fields;
+use uuid::fmt::Hyphenated;
 
 /// The field that carries it, both ways.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The caller's own, if it is 1 to 128 visible ASCII characters, else a new UUID of version 7.
-#[derive(Clone, Debug)]
-pub(super) struct RequestId(HeaderValue);
+/// Characters of a caller's own, at most.
+const LEN_MAX: usize = 128;
 
-impl RequestId {
-    const LEN_MAX: usize = 128;
+/// Where one is written that we make.
+pub(super) type Buffer = [u8; Hyphenated::LENGTH];
+pub(super) const BUFFER: Buffer = [0; Hyphenated::LENGTH];
 
-    /// The id of the request with these header fields, which comes now.
-    pub(super) fn of(fields: &(impl Fields + ?Sized), now: Timestamp) -> Self {
-        let given = fields.only(X_REQUEST_ID).filter(|id| Self::is_fit(id));
-        let given = given.and_then(|id| HeaderValue::from_bytes(id).ok());
-        given.map_or_else(|| Self::new(now), Self)
+/// The id of a request that comes now: what its caller calls it, if that is fit, else a new UUID of
+/// version 7.
+///
+/// A new one may be guessed, and need not come after those of the same millisecond: so nothing is
+/// shared to make it.
+pub(super) fn of<'a>(given: Option<&'a [u8]>, now: Timestamp, made: &'a mut Buffer) -> &'a str {
+    let given = given.filter(|id| is_fit(id));
+    if let Some(id) = given.and_then(|id| str::from_utf8(id).ok()) {
+        return id;
     }
+    let mut random = [0; 10];
+    fastrand::fill(&mut random);
+    let milliseconds = u64::try_from(now.as_millisecond()).unwrap_or_default();
+    let id = Builder::from_unix_timestamp_millis(milliseconds, &random).into_uuid();
+    id.hyphenated().encode_lower(made)
+}
 
-    /// A new one, of a request that comes now. It may be guessed, and need not come after those of the
-    /// same millisecond: so nothing is shared to make one.
-    fn new(now: Timestamp) -> Self {
-        let mut random = [0; 10];
-        fastrand::fill(&mut random);
-        let milliseconds = u64::try_from(now.as_millisecond()).unwrap_or_default();
-        let id = Builder::from_unix_timestamp_millis(milliseconds, &random).into_uuid();
-        let mut buffer = Uuid::encode_buffer();
-        let text = id.hyphenated().encode_lower(&mut buffer);
-        // Hexadecimal digits and dashes are fit for a header field.
-        Self(HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-")))
-    }
+/// Whether a caller may call a request so: 1 to 128 visible ASCII characters.
+pub(super) fn is_fit(id: &[u8]) -> bool {
+    (1..=LEN_MAX).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
+}
 
-    /// As text.
-    pub(super) fn as_str(&self) -> &str {
-        // Visible ASCII is text.
-        self.0.to_str().unwrap_or("-")
-    }
-
-    /// As the value of a header field.
-    pub(super) fn to_value(&self) -> HeaderValue {
-        self.0.clone()
-    }
-
-    /// Whether a caller may name a request so.
-    fn is_fit(id: &[u8]) -> bool {
-        (1..=Self::LEN_MAX).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
-    }
+/// An id as the value of its field.
+pub(super) fn value(id: &str) -> HeaderValue {
+    // Visible ASCII is fit for a header field.
+    HeaderValue::from_str(id).unwrap_or(HeaderValue::from_static("-"))
 }

@@ -3,11 +3,11 @@
 //! Each is written where it stands in the line, in one pass: the line of a request is much of what a
 //! hit costs beyond the bytes it sends. Knows no span; none stands in a line.
 
+use std::cell::Cell;
 use std::fmt;
 use std::fmt::Write;
 
 use jiff::Timestamp;
-use jiff::tz::Offset;
 use tracing::Event;
 use tracing::Subscriber;
 use tracing::field::Field;
@@ -17,31 +17,61 @@ use tracing_subscriber::layer::Context;
 
 use super::paper::Paper;
 use crate::clock::Clock;
+use crate::clock::Seconds;
 
-/// Bytes of most lines.
-const LINE_BYTES: usize = 512;
+/// Bytes of nearly every line. The memory of a longer one is given back.
+const LINE_BYTES: usize = 1024;
+
+thread_local! {
+    /// The memory of the line before.
+    static SPARE: Cell<String> = const { Cell::new(String::new()) };
+}
 
 /// Writes lines as JSON.
 pub(super) struct Json {
-    pub(super) paper: Paper,
-    pub(super) clock: Clock,
+    paper: Paper,
+    clock: Clock,
+    seconds: Seconds,
+}
+
+impl Json {
+    /// Onto that paper.
+    pub(super) fn new(paper: Paper, clock: Clock) -> Self {
+        Self {
+            paper,
+            seconds: Seconds::new(second, clock.wall()),
+            clock,
+        }
+    }
 }
 
 impl<S: Subscriber> Layer<S> for Json {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
-        let mut line = Line(String::with_capacity(LINE_BYTES));
+        let mut line = Line(SPARE.take());
+        line.0.reserve(LINE_BYTES);
         line.text("{\"timestamp\":\"");
-        line.moment(self.clock.wall());
+        line.moment(self.clock.wall(), &self.seconds);
         line.text("\",\"level\":\"");
         line.text(metadata.level().as_str());
         line.text("\"");
         event.record(&mut line);
-        line.text(",\"target\":");
-        line.quoted(metadata.target());
-        line.text("}\n");
-        self.paper.leave(line.0.as_bytes());
+        // A path of words.
+        line.text(",\"target\":\"");
+        line.text(metadata.target());
+        line.text("\"}\n");
+        let Line(mut line) = line;
+        self.paper.leave(line.as_bytes());
+        if line.capacity() <= LINE_BYTES {
+            line.clear();
+            SPARE.set(line);
+        }
     }
+}
+
+/// A moment as RFC 3339 has it, to the second, without what follows.
+fn second(moment: Timestamp) -> String {
+    moment.strftime("%FT%T").to_string()
 }
 
 /// A line that is being written.
@@ -53,34 +83,15 @@ impl Line {
     }
 
     /// As RFC 3339 has it, to the microsecond.
-    fn moment(&mut self, moment: Timestamp) {
-        let date_time = Offset::UTC.to_datetime(moment);
-        self.digits::<4>(date_time.year().unsigned_abs().into());
-        for (mark, number) in [
-            ('-', date_time.month()),
-            ('-', date_time.day()),
-            ('T', date_time.hour()),
-            (':', date_time.minute()),
-            (':', date_time.second()),
-        ] {
-            self.0.push(mark);
-            self.digits::<2>(number.unsigned_abs().into());
-        }
-        self.0.push('.');
-        let microseconds = date_time.subsec_nanosecond().unsigned_abs() / 1_000;
-        self.digits::<6>(microseconds);
-        self.0.push('Z');
-    }
-
-    /// The last so many digits of a number.
-    fn digits<const COUNT: usize>(&mut self, mut number: u32) {
-        let mut digits = [b'0'; COUNT];
-        for digit in digits.iter_mut().rev() {
-            *digit += u8::try_from(number % 10).unwrap_or_default();
-            number /= 10;
-        }
-        // They are ASCII.
-        self.text(str::from_utf8(&digits).unwrap_or_default());
+    fn moment(&mut self, moment: Timestamp, seconds: &Seconds) {
+        self.text(&seconds.name(moment));
+        self.text(".");
+        let microseconds = moment.subsec_nanosecond().unsigned_abs() / 1_000;
+        // All six digits, behind another.
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(1_000_000 + microseconds).get(1..);
+        self.text(digits.unwrap_or_default());
+        self.text("Z");
     }
 
     /// A name of ours: words and dots.
@@ -232,7 +243,7 @@ mod tests {
             let mut line = Line(String::new());
             let moment = Timestamp::new(second, nanosecond).expect("a moment");
 
-            line.moment(moment);
+            line.moment(moment, &Seconds::new(super::second, moment));
 
             let read: Timestamp = line.0.parse().expect("a moment");
             prop_assert_eq!(read.as_microsecond(), moment.as_microsecond());

@@ -136,10 +136,7 @@ pub fn begin(settings: &Settings, clock: &Clock) -> Log {
     let paper = Paper::default();
     let closing = paper.clone().begin(std::io::stderr()).ok();
     let lines: Lines = match format {
-        Format::Json => Box::new(Json {
-            paper: paper.clone(),
-            clock: clock.clone(),
-        }),
+        Format::Json => Box::new(Json::new(paper.clone(), clock.clone())),
         Format::Text => {
             let lines = tracing_subscriber::fmt::layer().with_writer(paper.clone());
             Box::new(lines.with_ansi(std::io::stderr().is_terminal()))
@@ -186,10 +183,7 @@ mod tests {
     /// What is written at that level of what `happens`.
     fn written_at(level: &str, happens: impl FnOnce()) -> String {
         let (paper, clock) = (Paper::default(), Clock::of_the_machine());
-        let lines = Json {
-            paper: paper.clone(),
-            clock,
-        };
+        let lines = Json::new(paper.clone(), clock);
         let filter = EnvFilter::new(level);
         let subscriber = tracing_subscriber::registry().with(lines.with_filter(told(filter)));
         tracing::subscriber::with_default(subscriber, happens);

@@ -1,5 +1,5 @@
-//! What is known and asked for plainly is answered on a way of its own, at once: by which nothing can
-//! be told from outside.
+//! What is known and asked for plainly is answered on a way of its own, at once; and what is asked as
+//! before, by what was made of that: by which nothing can be told from outside.
 
 use std::time::Duration;
 
@@ -81,6 +81,24 @@ async fn house() -> House {
     house
 }
 
+/// These requests, and one that is the last of its connection.
+fn to_the_end(requests: &str) -> String {
+    requests.to_owned() + &request("/none", "free", "last", "Connection: close\r\n")
+}
+
+/// Who asks one after the other on one connection, as through a gateway.
+const SHARING: [&str; 7] = [
+    "free", "free", "revealed", "wrong", "free", "limited", "limited",
+];
+
+/// A request: its path, as it is written, and the lines of its head.
+fn request(path: &str, key: &str, id: &str, lines: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n\
+         X-Request-Id: {id}\r\n{lines}\r\n"
+    )
+}
+
 /// All that a house says, and what it has counted in the end.
 async fn heard(written: impl Fn(&str) -> String) -> (Vec<String>, String) {
     let house = house().await;
@@ -88,16 +106,23 @@ async fn heard(written: impl Fn(&str) -> String) -> (Vec<String>, String) {
     for (key, pause_s) in TURNS {
         house.advance(Duration::from_secs(pause_s));
         for (number, (path, lines)) in ASKED.iter().enumerate() {
-            let request = |path: &str, lines: &str| {
-                format!(
-                    "GET {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n\
-                     X-Request-Id: {number}\r\n{lines}\r\n"
-                )
-            };
-            let both = request(&written(path), lines) + &request("/none", "Connection: close\r\n");
-            let said = house.say_bytes(both.as_bytes()).await;
+            let again = ["", "-again", "-and-again"].map(|suffix| {
+                let id = format!("{number}{suffix}");
+                request(&written(path), key, &id, lines)
+            });
+            let said = house
+                .say_bytes(to_the_end(&again.concat()).as_bytes())
+                .await;
             heard.push(format!("{key} {number} {}", said.escape_ascii()));
         }
+    }
+    for (path, lines) in ASKED {
+        house.advance(Duration::from_secs(1));
+        let shared = SHARING.map(|key| request(&written(path), key, key, lines));
+        let said = house
+            .say_bytes(to_the_end(&shared.concat()).as_bytes())
+            .await;
+        heard.push(format!("{path} {lines} {}", said.escape_ascii()));
     }
     let metrics = house.ask_operator("/metrics").await.text;
     let counts = |line: &&str| {

@@ -16,10 +16,10 @@ use crate::house::House;
 use crate::house::Reply;
 
 /// 2026-03-02T10:00:00Z, an hour after a house is opened.
-const IN_AN_HOUR: i64 = 1_772_445_600;
+pub(crate) const IN_AN_HOUR: i64 = 1_772_445_600;
 
 /// A caller with a key and a limit of 2, and one with nothing but its name.
-async fn house() -> House {
+pub(crate) async fn house() -> House {
     let callers = format!(
         r#"[
             {{name = "calendar", key_sha256 = "{}", reveal = ["secrets"], requests_per_second = 2}},
@@ -40,7 +40,7 @@ async fn house() -> House {
 }
 
 /// A token for somebody of that name, signed with the key that is for tests alone.
-fn token(name: &str, expires: i64) -> String {
+pub(crate) fn token(name: &str, expires: i64) -> String {
     let pem = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/samples/jwt/TEST-ONLY-p256.pem"

@@ -6,6 +6,7 @@ mod access;
 mod admin;
 #[cfg(test)]
 mod apps;
+#[cfg(test)]
 mod at_once;
 #[cfg(test)]
 mod caching;
@@ -29,6 +30,8 @@ mod explaining;
 mod faults;
 #[cfg(test)]
 mod frames;
+#[cfg(test)]
+mod habits;
 #[cfg(test)]
 mod house;
 #[cfg(test)]

@@ -22,6 +22,7 @@ use wecom_simulator::Simulator;
 use wecom_simulator::Trouble;
 use wecom_simulator::World;
 
+use crate::habits::Regular;
 use crate::house::House;
 use crate::house::SOON;
 use crate::house::morning;
@@ -125,6 +126,22 @@ async fn new_settings_are_taken_when_the_bell_rings_and_what_is_kept_stays() {
     assert_eq!(furnished.status_of("old").await, 401);
     assert_eq!(furnished.house.wecom.hits().get_info, 1, "it was kept");
     assert_eq!(furnished.house.wecom.hits().gettoken, 1, "so was the token");
+}
+
+#[tokio::test]
+async fn a_key_that_is_taken_back_is_refused_on_the_connection_that_it_is_used_on() {
+    let furnished = Furnished::with(&caller("old")).await;
+    let mut regular = Regular::of(&furnished.house).await;
+    for _ in 0..3 {
+        assert_eq!(regular.status_of("old").await, "200");
+    }
+
+    furnished.rewrite(&caller("new"));
+    furnished.house.bell.notify_one();
+    furnished.until_let_in("new").await;
+
+    assert_eq!(regular.status_of("old").await, "401");
+    assert_eq!(regular.status_of("new").await, "200");
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use serde::de::value::MapAccessDeserializer;
 use subtle::ConstantTimeEq as _;
 
 use super::super::fields::Fields;
+use super::Proof;
 use crate::digest::sha256;
 use crate::setting;
 
@@ -202,15 +203,19 @@ impl Keys {
         });
     }
 
-    /// The number of the caller whose key this is, if it is good now.
+    /// Whose key this is, if it is good now.
     ///
     /// Looked for by how its digest begins, which nobody can steer, and compared in constant time.
-    pub(super) fn owner(&self, key: &[u8], now: Timestamp) -> Option<usize> {
+    pub(super) fn owner(&self, key: &[u8], now: Timestamp) -> Option<Proof> {
         let sha256 = KeyDigest::of(key);
         let alike = self.0.get(&sha256.beginning())?;
         let key = alike.iter().find(|known| known.sha256.is(sha256))?;
-        let is_good = key.expires.is_none_or(|expires| now < expires);
-        is_good.then_some(key.owner)
+        let good_until = key.expires.unwrap_or(Timestamp::MAX);
+        let proof = Proof {
+            caller: key.owner,
+            good_until,
+        };
+        (now < good_until).then_some(proof)
     }
 }
 
@@ -248,9 +253,13 @@ mod tests {
             keys.add(KeySettings { sha256, expires }, 7, owner_expires);
 
             let case = (expires, owner_expires);
-            assert_eq!(keys.owner(b"k", before(noon)), Some(7), "{case:?}");
-            let owner = good_until.map_or(Some(7), |_| None);
-            assert_eq!(keys.owner(b"k", noon), owner, "{case:?}");
+            let proof = Proof {
+                caller: 7,
+                good_until: good_until.unwrap_or(Timestamp::MAX),
+            };
+            assert_eq!(keys.owner(b"k", before(noon)), Some(proof), "{case:?}");
+            let at_noon = good_until.map_or(Some(proof), |_| None);
+            assert_eq!(keys.owner(b"k", noon), at_noon, "{case:?}");
             assert_eq!(keys.owner(b"x", before(noon)), None, "{case:?}");
         }
     }
@@ -271,7 +280,8 @@ mod tests {
                 keys.add(KeySettings { sha256, expires }, number, None);
             }
 
-            assert_eq!(keys.owner(b"k", at("2026-03-02T12:00:00Z")), owner);
+            let proof = keys.owner(b"k", at("2026-03-02T12:00:00Z"));
+            assert_eq!(proof.map(|proof| proof.caller), owner);
         }
     }
 

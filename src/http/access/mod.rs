@@ -45,6 +45,7 @@ pub use self::keys::KeySettings;
 pub use self::keys::generate_key;
 pub(super) use self::limits::Peer;
 pub(super) use self::origin::Origin;
+pub(super) use self::roster::Proof;
 pub use self::roster::Roster;
 pub use self::settings::Algorithm;
 pub use self::settings::CallerSettings;
@@ -142,21 +143,26 @@ impl Access {
     /// The caller who sends a request with these header fields from there. Counts it towards their
     /// limit.
     pub(super) fn admit(&self, fields: &impl Fields, origin: &Origin) -> Result<Caller, Problem> {
-        let caller = self.recognise(fields, origin, self.clock.wall());
+        let proof = self.recognise(fields, origin, self.clock.wall());
+        let caller = proof.and_then(|proof| self.caller(proof));
         let caller = caller.ok_or_else(|| self.failures.refuse(origin.peer()))?;
         caller.spend()?;
         Ok(caller.clone())
     }
 
-    /// The same, if they are known at that time. Nothing is counted yet.
+    /// Who sends it, if they prove it at that time. Nothing is counted yet.
     pub(super) fn recognise(
         &self,
         fields: &(impl Fields + ?Sized),
         origin: &Origin,
         now: Timestamp,
-    ) -> Option<&Caller> {
-        let number = self.roster.recognise(fields, origin.names(), now)?;
-        self.callers.get(number)
+    ) -> Option<Proof> {
+        self.roster.recognise(fields, origin.names(), now)
+    }
+
+    /// Who was proved to be here, and nowhere else.
+    pub(super) fn caller(&self, proof: Proof) -> Option<&Caller> {
+        self.callers.get(proof.caller)
     }
 
     /// The app of that name, if this caller may ask as it.

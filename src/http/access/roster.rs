@@ -44,6 +44,25 @@ struct Proven {
     tokens: Option<Verifier>,
 }
 
+/// That somebody proved who they are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::http) struct Proof {
+    /// The number of the caller.
+    pub(super) caller: usize,
+    /// From then on, it proves nothing any more.
+    pub(in crate::http) good_until: Timestamp,
+}
+
+impl Proof {
+    /// One that does not end by itself.
+    fn lasting(caller: usize) -> Self {
+        Self {
+            caller,
+            good_until: Timestamp::MAX,
+        }
+    }
+}
+
 /// What a caller may do.
 #[derive(Debug)]
 pub(super) struct Rights {
@@ -122,21 +141,21 @@ impl Roster {
         callers.iter()
     }
 
-    /// The number of the caller who sends a request with these header fields on a connection whose
-    /// certificate has these names, if it is known. What it says with the request counts, even against it: a
-    /// gateway with a certificate of its own passes on the keys of others.
+    /// Who sends a request with these header fields on a connection whose certificate has these names,
+    /// if that is known. What it says with the request counts, even against it: a gateway with a
+    /// certificate of its own passes on the keys of others.
     pub(super) fn recognise(
         &self,
         fields: &(impl Fields + ?Sized),
         names: &[Name],
         now: Timestamp,
-    ) -> Option<usize> {
+    ) -> Option<Proof> {
         match &self.policy {
-            Policy::Open(_) => Some(0),
+            Policy::Open(_) => Some(Proof::lasting(0)),
             Policy::Proven(proven) if fields.lines(AUTHORIZATION).next().is_some() => {
                 proven.bearer(keys::bearer(fields)?, now)
             }
-            Policy::Proven(proven) => proven.certified(names),
+            Policy::Proven(proven) => proven.certified(names).map(Proof::lasting),
         }
     }
 
@@ -174,11 +193,15 @@ impl Proven {
         numbers.all(|other| *other == number).then_some(number)
     }
 
-    /// The number of the caller who bears this: a key, even if it looks like a token, or a token.
-    fn bearer(&self, borne: &[u8], now: Timestamp) -> Option<usize> {
+    /// Who bears this: a key, even if it looks like a token, or a token.
+    fn bearer(&self, borne: &[u8], now: Timestamp) -> Option<Proof> {
         self.keys.owner(borne, now).or_else(|| {
-            let name = self.tokens.as_ref()?.subject(borne, now)?;
-            self.callers.iter().position(|caller| *caller.name == *name)
+            let (name, good_until) = self.tokens.as_ref()?.subject(borne, now)?;
+            let caller = self
+                .callers
+                .iter()
+                .position(|caller| *caller.name == *name)?;
+            Some(Proof { caller, good_until })
         })
     }
 }

@@ -14,6 +14,7 @@ mod tests;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::SignedDuration;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -90,8 +91,8 @@ impl Verifier {
         })
     }
 
-    /// What a token calls its bearer, if it is good now.
-    pub(super) fn subject(&self, token: &[u8], now: Timestamp) -> Option<String> {
+    /// What a token calls its bearer, and until when it is good, if it is good now.
+    pub(super) fn subject(&self, token: &[u8], now: Timestamp) -> Option<(String, Timestamp)> {
         if token.len() > TOKEN_BYTES_MAX {
             return None;
         }
@@ -106,9 +107,9 @@ impl Verifier {
         }
         // Nothing is read of it before it is known to be genuine.
         let mut claims: Map<String, Value> = decoded(claims)?;
-        let is_good = self.is_meant(&claims) && is_timely(&claims, now);
+        let good_until = good_until(&claims, now).filter(|_| self.is_meant(&claims))?;
         match claims.remove(&self.caller_claim) {
-            Some(Value::String(subject)) if is_good => Some(subject),
+            Some(Value::String(subject)) => Some((subject, good_until)),
             _ => None,
         }
     }
@@ -140,16 +141,18 @@ impl Verifier {
     }
 }
 
-/// Whether the moment has come, where one is named, and the end, which must be named, has not.
-fn is_timely(claims: &Map<String, Value>, now: Timestamp) -> bool {
+/// The end, which must be named, if it has not come, and the moment has, where one is named.
+fn good_until(claims: &Map<String, Value>, now: Timestamp) -> Option<Timestamp> {
     let now = now.as_duration().as_secs_f64();
-    let is_over = |end: f64| now >= end + LEEWAY_S;
     let has_begun = |begin: f64| now >= begin - LEEWAY_S;
     let number = |claim: &Value| claim.as_f64();
-    let expires = claims.get("exp").and_then(number);
+    let end = claims.get("exp").and_then(number)? + LEEWAY_S;
     let begins = claims.get("nbf").map(number);
-    expires.is_some_and(|end| !is_over(end))
-        && begins.is_none_or(|begin| begin.is_some_and(has_begun))
+    let is_good = now < end && begins.is_none_or(|begin| begin.is_some_and(has_begun));
+    let end = SignedDuration::try_from_secs_f64(end).ok();
+    // What is beyond all dates does not end.
+    let end = end.and_then(|end| Timestamp::from_duration(end).ok());
+    is_good.then_some(end.unwrap_or(Timestamp::MAX))
 }
 
 /// What a part of a token holds: JSON, in base64url without padding and without stray bits.

@@ -1,0 +1,167 @@
+//! What a caller says with every request, so that it is understood when it is said again.
+//!
+//! Whoever keeps a connection asks for one meeting after the other with the same header fields, but
+//! for an id and a trace. So a head is compared with the one before it: where nothing else is
+//! otherwise, what was made of that holds for this one too. For as long as the same may ask, that is,
+//! and the proof of who it is has not ended.
+
+use std::sync::Arc;
+
+use http::HeaderName;
+use jiff::Timestamp;
+use memchr::memchr;
+
+use super::access::Access;
+use super::access::Proof;
+use super::at_once::Asking;
+use super::fields::Fields;
+use super::front::TRACEPARENT;
+use super::head::Head;
+use super::request_id;
+use super::request_id::X_REQUEST_ID;
+use crate::meeting::view::Encoding;
+use crate::service::Wish;
+
+/// Bytes that are remembered at most, on each of many connections.
+const BYTES_MAX: usize = 2 * 1024;
+
+/// What a caller said with the last request, and what was made of it.
+pub(super) struct Habit {
+    /// From behind the request line to the end of the head, without what was cut.
+    text: Vec<u8>,
+    /// In their order.
+    cuts: Vec<Cut>,
+    proof: Proof,
+    wish: Wish,
+    encoding: Encoding,
+    tags: Option<Vec<u8>>,
+    /// Who could ask then.
+    access: Arc<Access>,
+    since: Timestamp,
+}
+
+/// A value that is another each time.
+struct Cut {
+    /// Where it stood, in what is left.
+    place: usize,
+    of: Passing,
+}
+
+/// Whose it is.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Passing {
+    RequestId,
+    Traceparent,
+}
+
+impl Passing {
+    const ALL: [Self; 2] = [Self::RequestId, Self::Traceparent];
+
+    fn name(self) -> HeaderName {
+        match self {
+            Self::RequestId => X_REQUEST_ID,
+            Self::Traceparent => TRACEPARENT,
+        }
+    }
+}
+
+impl Habit {
+    /// What can be told of the next request by this one, given who may ask now. `None` if there is too
+    /// much of it, or something that would have to be read anew each time.
+    pub(super) fn of(
+        head: &Head<'_>,
+        asking: &Asking<'_>,
+        access: &Arc<Access>,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let whole = Some(head.lines).filter(|lines| lines.len() <= BYTES_MAX)?;
+        let mut cuts: Vec<(Passing, &[u8])> = Vec::new();
+        for of in Passing::ALL {
+            let mut values = head.fields.lines(of.name());
+            match (values.next(), values.next()) {
+                (None, _) => {}
+                (Some(value), None) if request_id::is_fit(value) => cuts.push((of, value)),
+                _ => return None,
+            }
+        }
+        let mut places: Vec<_> = cuts
+            .iter()
+            .map(|(of, value)| Some((place_in(whole, value)?, *of, value.len())))
+            .collect::<Option<_>>()?;
+        places.sort_unstable_by_key(|(place, ..)| *place);
+        let mut habit = Self {
+            text: Vec::with_capacity(whole.len()),
+            cuts: Vec::with_capacity(places.len()),
+            proof: asking.proof,
+            wish: asking.wish,
+            encoding: asking.encoding,
+            tags: asking.tags.map(<[u8]>::to_vec),
+            access: Arc::clone(access),
+            since: now,
+        };
+        let mut rest = 0;
+        for (start, of, length) in places {
+            habit.text.extend_from_slice(whole.get(rest..start)?);
+            let place = habit.text.len();
+            habit.cuts.push(Cut { place, of });
+            rest = start + length;
+        }
+        habit.text.extend_from_slice(whole.get(rest..)?);
+        Some(habit)
+    }
+
+    /// What is asked by the head at the beginning of what was received, and how long it is; if it is as
+    /// the last one was, and what that one came to still holds.
+    pub(super) fn heard<'a>(
+        &'a self,
+        received: &'a [u8],
+        access: &Arc<Access>,
+        now: Timestamp,
+    ) -> Option<(Asking<'a>, usize)> {
+        let holds =
+            Arc::ptr_eq(access, &self.access) && (self.since..self.proof.good_until).contains(&now);
+        let behind = received.strip_prefix(b"GET ").filter(|_| holds)?;
+        let (target, behind) = behind.split_at_checked(memchr(b' ', behind)?)?;
+        let mut rest = behind.strip_prefix(b" HTTP/1.1\r\n")?;
+        let mut asking = Asking {
+            target: str::from_utf8(target).ok()?,
+            request_id: None,
+            traceparent: None,
+            tags: self.tags.as_deref(),
+            proof: self.proof,
+            wish: self.wish,
+            encoding: self.encoding,
+        };
+        let mut done = 0;
+        for Cut { place, of } in &self.cuts {
+            rest = behind_the_same(rest, self.text.get(done..*place)?)?;
+            done = *place;
+            let value;
+            (value, rest) = rest.split_at_checked(memchr(b'\r', rest)?)?;
+            // As it would be read: nothing stands before it or behind.
+            let value = Some(value).filter(|value| request_id::is_fit(value))?;
+            match of {
+                Passing::RequestId => asking.request_id = Some(value),
+                Passing::Traceparent => asking.traceparent = Some(value),
+            }
+        }
+        rest = behind_the_same(rest, self.text.get(done..)?)?;
+        Some((asking, received.len() - rest.len()))
+    }
+}
+
+/// What comes behind this text, if it begins so. All of it is looked at, wherever it is otherwise: how
+/// long that takes tells nobody of whose key how much is right.
+fn behind_the_same<'a>(received: &'a [u8], text: &[u8]) -> Option<&'a [u8]> {
+    let (beginning, rest) = received.split_at_checked(text.len())?;
+    let pairs = beginning.iter().zip(text);
+    let difference = pairs.fold(0, |difference, (one, other)| difference | (one ^ other));
+    (difference == 0).then_some(rest)
+}
+
+/// Where a part of a text begins.
+fn place_in(whole: &[u8], part: &[u8]) -> Option<usize> {
+    let place = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    let is_there = whole.get(place..place + part.len()) == Some(part);
+    is_there.then_some(place)
+}
