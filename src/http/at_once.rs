@@ -24,6 +24,7 @@ use super::account::Asked;
 use super::directives;
 use super::encoding;
 use super::fields::Fields;
+use super::fields::Put;
 use super::front;
 use super::front::TRACEPARENT;
 use super::habit::Habit;
@@ -184,10 +185,8 @@ impl Desk {
         let request_id = request_id::of(asking.request_id, moment.wall, &mut made);
         let (status, body) = (shown.status(), shown.body());
         let mut writing = Writing::begin(status);
-        shown.tell(moment.now, |name, value| {
-            writing.field(name.as_str(), value);
-        });
-        writing.field(X_REQUEST_ID.as_str(), request_id.as_bytes());
+        shown.tell(moment.now, &mut writing);
+        writing.put(X_REQUEST_ID, request_id.as_bytes());
         let date = dates.name(moment.wall);
         let finished = Finished {
             head: writing.end(body.len(), Persistence::Persists, &date),

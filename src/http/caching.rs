@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use http::HeaderMap;
 use http::HeaderName;
 use http::HeaderValue;
 use http::header;
 
+use super::fields::Put;
 use super::words::Words;
 use crate::service::Cause;
 use crate::service::Found;
@@ -16,45 +16,26 @@ use crate::service::Source;
 /// The name under which we appear in `Cache-Status`.
 const US: &str = "wecom-meeting-proxy";
 
-/// Header fields that an answer has, at most.
-const FIELDS: usize = 12;
-
 /// The field that tells where an answer came from (RFC 9211).
 pub(super) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
-/// `Cache-Control`, `Age` and `Cache-Status` of what was found. Whole seconds, rounded down.
+/// Tells `Cache-Control`, `Age` and `Cache-Status` of what was found. Whole seconds, rounded down.
 ///
 /// `max-age` is the whole lifetime, of which `Age` has passed: the two go together, and what is left
 /// is their difference.
-pub(super) fn headers(found: &Found, now: Instant) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(FIELDS);
-    for (name, words) in fields(found, now) {
-        headers.insert(name, words.value());
-    }
-    headers
-}
-
-/// The same, as they are sent.
-pub(super) fn fields(found: &Found, now: Instant) -> [(HeaderName, Words); 3] {
+pub(super) fn tell(found: &Found, now: Instant, fields: &mut impl Put) {
     let Found { answer, source } = found;
-    let ttl = if answer.is_fresh(now) {
-        Ttl::Left(answer.remaining(now).as_secs())
-    } else {
-        Ttl::Over(answer.staleness(now).as_secs())
+    let (age, lifetime) = (answer.age(now), answer.lifetime());
+    let ttl = match lifetime.checked_sub(age) {
+        Some(left) if !left.is_zero() => Ttl::Left(left.as_secs()),
+        Some(_) | None => Ttl::Over(age.saturating_sub(lifetime).as_secs()),
     };
-    let (mut control, mut age) = (Words::new(), Words::new());
-    control
-        .text("private, max-age=")
-        .number(answer.lifetime().as_secs());
-    age.number(answer.age(now).as_secs());
-    [
-        (header::CACHE_CONTROL, control),
-        (header::AGE, age),
-        (
-            CACHE_STATUS,
-            status(*source, ttl, answer.value.meeting.is_err()),
-        ),
-    ]
+    let mut words = Words::new();
+    words.text("private, max-age=").number(lifetime.as_secs());
+    fields.put(header::CACHE_CONTROL, words.as_bytes());
+    fields.put(header::AGE, Words::new().number(age.as_secs()).as_bytes());
+    let status = status(*source, ttl, answer.value.meeting.is_err());
+    fields.put(CACHE_STATUS, status.as_bytes());
 }
 
 /// `Cache-Status` of a problem that was met by asking.
@@ -122,9 +103,4 @@ fn forwarded(cause: Cause) -> &'static str {
         Cause::Request => "request",
         Cause::Stale => "stale",
     }
-}
-
-/// Our own words and numbers are fit for a header field.
-pub(super) fn text(text: String) -> HeaderValue {
-    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }

@@ -1,7 +1,8 @@
-//! The header fields of a request, in whichever form they are.
+//! The header fields of a request, and of an answer, in whichever form they are.
 //!
-//! Most requests are answered while their fields are still the bytes that came; a table is made of
-//! them for the others. What reads a field does not care which.
+//! Most requests are answered while their fields are still the bytes that came, and in the bytes that
+//! are sent; tables are made of both for the others. What reads a field, or puts one down, does not
+//! care which.
 
 use http::HeaderMap;
 use http::HeaderName;
@@ -37,6 +38,21 @@ impl Fields for [httparse::Header<'_>] {
             field.name.len() == length && field.name.eq_ignore_ascii_case(name.as_str())
         };
         self.iter().filter(named).map(|field| field.value)
+    }
+}
+
+/// The header fields of an answer.
+pub(super) trait Put {
+    /// Puts down this field, which is not there yet. Its value is of our own words, which are fit for
+    /// one.
+    fn put(&mut self, name: HeaderName, value: &[u8]);
+}
+
+impl Put for HeaderMap {
+    fn put(&mut self, name: HeaderName, value: &[u8]) {
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            self.insert(name, value);
+        }
     }
 }
 

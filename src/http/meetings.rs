@@ -6,7 +6,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::HeaderMap;
-use http::HeaderValue;
 use http::Request;
 use http::Response;
 use http::header;
@@ -22,6 +21,7 @@ use super::answered::Answered;
 use super::caching;
 use super::directives;
 use super::encoding;
+use super::fields::Put;
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::reading;
@@ -181,9 +181,10 @@ impl Desk {
 
     /// Word that there is no meeting to show, and how long that is good for.
     fn deny(&self, caller: &Caller, found: &Found, absent: Absent) -> Problem {
-        let mut headers = caching::headers(found, self.clock.now());
+        let mut headers = HeaderMap::new();
+        caching::tell(found, self.clock.now(), &mut headers);
         caller.tell_limit(&mut headers);
-        headers.insert(header::VARY, HeaderValue::from_static("Authorization"));
+        headers.put(header::VARY, b"Authorization");
         let problem = Problem::from(absent).with_headers(&headers);
         problem.after(found.lookup())
     }
@@ -215,12 +216,7 @@ impl Desk {
         };
         let mut response = Response::new(shown.body());
         *response.status_mut() = shown.status();
-        shown.tell(self.clock.now(), |name, value| {
-            // Our own words are fit for a header field.
-            if let Ok(value) = HeaderValue::from_bytes(value) {
-                response.headers_mut().insert(name, value);
-            }
-        });
+        shown.tell(self.clock.now(), response.headers_mut());
         Ok(Answered {
             response,
             account: Account::of(caller, told.found),

@@ -4,6 +4,7 @@
 //! else: `Content-Length`, `Connection` and `Date`.
 
 use bytes::Bytes;
+use http::HeaderName;
 use http::Method;
 use http::Request;
 use http::Response;
@@ -12,6 +13,7 @@ use http::Version;
 use http::header;
 
 use super::fields::Fields;
+use super::fields::Put;
 
 /// Bytes of most heads.
 const HEAD_BYTES: usize = 640;
@@ -66,7 +68,7 @@ impl Shape {
         let length = headers.get(header::CONTENT_LENGTH);
         for (name, value) in headers {
             if ![header::CONNECTION, header::CONTENT_LENGTH].contains(name) {
-                writing.field(name.as_str(), value.as_bytes());
+                writing.put(name.clone(), value.as_bytes());
             }
         }
         // Where only the head was made, it says how long the rest would be.
@@ -102,6 +104,20 @@ pub(super) struct Writing {
     head: Vec<u8>,
 }
 
+impl Put for Writing {
+    #[expect(
+        clippy::inline_always,
+        reason = "names are known where it is called, and copied as what they are"
+    )]
+    #[inline(always)]
+    fn put(&mut self, name: HeaderName, value: &[u8]) {
+        let parts = [name.as_str().as_bytes(), b": ", value, b"\r\n"];
+        for part in parts {
+            self.head.extend_from_slice(part);
+        }
+    }
+}
+
 impl Writing {
     pub(super) fn begin(status: StatusCode) -> Self {
         let mut head = Vec::with_capacity(HEAD_BYTES);
@@ -114,28 +130,18 @@ impl Writing {
         Self { status, head }
     }
 
-    pub(super) fn field(&mut self, name: &str, value: &[u8]) {
-        let parts = [name.as_bytes(), b": ", value, b"\r\n"];
-        self.head.reserve(parts.iter().map(|part| part.len()).sum());
-        for part in parts {
-            self.head.extend_from_slice(part);
-        }
-    }
-
     /// The whole head, of an answer with so many bytes.
     pub(super) fn end(mut self, length: usize, persistence: Persistence, date: &str) -> Vec<u8> {
         if has_body(self.status) {
-            self.field(
-                "content-length",
-                itoa::Buffer::new().format(length).as_bytes(),
-            );
+            let mut digits = itoa::Buffer::new();
+            self.put(header::CONTENT_LENGTH, digits.format(length).as_bytes());
         }
         match persistence {
-            Persistence::Closes => self.field("connection", b"close"),
+            Persistence::Closes => self.put(header::CONNECTION, b"close"),
             Persistence::Persists => {}
-            Persistence::PersistsAsAsked => self.field("connection", b"keep-alive"),
+            Persistence::PersistsAsAsked => self.put(header::CONNECTION, b"keep-alive"),
         }
-        self.field("date", date.as_bytes());
+        self.put(header::DATE, date.as_bytes());
         self.head.extend_from_slice(b"\r\n");
         self.head
     }

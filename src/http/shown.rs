@@ -3,14 +3,13 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::HeaderMap;
-use http::HeaderName;
 use http::StatusCode;
 use http::header;
 
 use super::access::Caller;
 use super::caching;
 use super::encoding;
+use super::fields::Put;
 use super::validation;
 use super::words::Words;
 use crate::meeting::MeetingId;
@@ -60,27 +59,21 @@ impl Shown<'_> {
     }
 
     /// Puts down each header field, in their order.
-    pub(super) fn tell(&self, now: Instant, mut put: impl FnMut(HeaderName, &[u8])) {
-        for (name, words) in caching::fields(self.told.found, now) {
-            put(name, words.as_bytes());
-        }
-        let mut limit = HeaderMap::new();
-        self.caller.tell_limit(&mut limit);
-        for (name, value) in &limit {
-            put(name.clone(), value.as_bytes());
-        }
-        put(header::VARY, b"Authorization, Accept-Encoding");
+    pub(super) fn tell(&self, now: Instant, fields: &mut impl Put) {
+        caching::tell(self.told.found, now, fields);
+        self.caller.tell_limit(fields);
+        fields.put(header::VARY, b"Authorization, Accept-Encoding");
         if let Some(location) = self.location() {
-            put(header::CONTENT_LOCATION, location.as_bytes());
+            fields.put(header::CONTENT_LOCATION, location.as_bytes());
         }
-        put(header::ETAG, self.etag.as_bytes());
+        fields.put(header::ETAG, self.etag.as_bytes());
         if self.is_known {
             return;
         }
-        put(header::CONTENT_TYPE, b"application/json");
+        fields.put(header::CONTENT_TYPE, b"application/json");
         let (encoding, _) = self.text().encoded(self.form.encoding);
         if let Some(coding) = encoding::coding(encoding) {
-            put(header::CONTENT_ENCODING, coding.as_bytes());
+            fields.put(header::CONTENT_ENCODING, coding.as_bytes());
         }
     }
 

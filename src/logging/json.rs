@@ -133,27 +133,34 @@ impl Line {
     }
 }
 
-/// Whether nothing in a text must be escaped. Looks at eight bytes at a time.
+/// Whether nothing in a text must be escaped. Looks at eight bytes at a time, and at the last once more.
 fn is_plain(text: &[u8]) -> bool {
-    let (eights, rest) = text.as_chunks();
-    let mut last = [b' '; 8];
-    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-    eights
+    let Some(last) = text.last_chunk() else {
+        return text
+            .iter()
+            .all(|byte| !matches!(byte, ..b' ' | b'"' | b'\\'));
+    };
+    let (eights, _) = text.as_chunks();
+    let found = eights
         .iter()
-        .chain([&last])
-        .all(|&eight| is_plain_eight(eight))
+        .fold(odd(*last), |found, &eight| found | odd(eight));
+    found & each(0x80) == 0
 }
 
-/// The same of eight bytes, side by side in a number: in one that is to be escaped, the highest bit is
-/// set in the end, and in others only where there is such a one beside.
-fn is_plain_eight(bytes: [u8; 8]) -> bool {
-    let all = |byte: u8| u64::from_ne_bytes([byte; 8]);
+/// Eight bytes side by side in a number, each with its highest bit set if it must be escaped. It may be
+/// set in others too, but only where there is such a one.
+fn odd(bytes: [u8; 8]) -> u64 {
     let bytes = u64::from_ne_bytes(bytes);
-    let below = |bytes: u64, bound| bytes.wrapping_sub(all(bound)) & !bytes;
+    let below = |bytes: u64, bound| bytes.wrapping_sub(each(bound)) & !bytes;
     let controls = below(bytes, b' ');
-    let quotes = below(bytes ^ all(b'"'), 1);
-    let backslashes = below(bytes ^ all(b'\\'), 1);
-    (controls | quotes | backslashes) & all(0x80) == 0
+    let quotes = below(bytes ^ each(b'"'), 1);
+    let backslashes = below(bytes ^ each(b'\\'), 1);
+    controls | quotes | backslashes
+}
+
+/// Eight times this byte.
+const fn each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
 }
 
 /// What others write between the quotes of a string.

@@ -13,9 +13,8 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use http::HeaderName;
-use http::HeaderValue;
 
-use super::super::caching;
+use super::super::fields::Put;
 use super::super::problem::Problem;
 use super::super::words::Words;
 use crate::clock::Clock;
@@ -60,7 +59,7 @@ impl Limit {
 #[derive(Debug)]
 pub(super) struct Allowance {
     limit: Limit,
-    policy: HeaderValue,
+    policy: String,
     pace: Pace,
 }
 
@@ -68,7 +67,7 @@ impl Allowance {
     pub(super) fn new(limit: Limit, clock: &Clock) -> Self {
         Self {
             limit,
-            policy: caching::text(limit.policy()),
+            policy: limit.policy(),
             pace: Pace::new(SECOND, limit.per_second, limit.burst, clock.clone()),
         }
     }
@@ -89,17 +88,17 @@ impl Allowance {
     }
 
     /// Tells the limit, and what is left of it.
-    pub(super) fn tell(&self, headers: &mut HeaderMap) {
-        self.tell_remaining(self.pace.remaining(), headers);
+    pub(super) fn tell(&self, fields: &mut impl Put) {
+        self.tell_remaining(self.pace.remaining(), fields);
     }
 
     /// At one a second or more, the next request is never more than a second away: that is the
     /// window in which no more can be used, in the whole seconds that the field knows.
-    fn tell_remaining(&self, remaining: u32, headers: &mut HeaderMap) {
-        headers.insert(RATELIMIT_POLICY, self.policy.clone());
+    fn tell_remaining(&self, remaining: u32, fields: &mut impl Put) {
+        fields.put(RATELIMIT_POLICY, self.policy.as_bytes());
         let mut limit = Words::new();
         limit.text("\"caller\";r=").number(remaining.into());
-        headers.insert(RATELIMIT, limit.text(";t=1").value());
+        fields.put(RATELIMIT, limit.text(";t=1").as_bytes());
     }
 }
 

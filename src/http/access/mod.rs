@@ -24,13 +24,13 @@ mod settings;
 
 use std::sync::Arc;
 
-use http::HeaderMap;
 use jiff::Timestamp;
 
 use self::limits::Allowance;
 use self::limits::Failures;
 use self::roster::Rights;
 use super::fields::Fields;
+use super::fields::Put;
 use super::problem::Kind;
 use super::problem::Problem;
 use crate::clock::Clock;
@@ -92,9 +92,9 @@ impl Caller {
     }
 
     /// Tells their limit, where they have one, and what is left of it.
-    pub(super) fn tell_limit(&self, headers: &mut HeaderMap) {
+    pub(super) fn tell_limit(&self, fields: &mut impl Put) {
         if let Some(allowance) = &self.allowance {
-            allowance.tell(headers);
+            allowance.tell(fields);
         }
     }
 
@@ -187,6 +187,7 @@ mod tests {
     use std::net::Ipv4Addr;
     use std::time::Duration;
 
+    use http::HeaderMap;
     use http::HeaderValue;
     use http::StatusCode;
     use http::header::AUTHORIZATION;
