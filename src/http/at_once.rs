@@ -41,6 +41,7 @@ use crate::clock::Seconds;
 use crate::meeting::Selector;
 use crate::meeting::view::Encoding;
 use crate::meeting::view::Form;
+use crate::meeting::view::Views;
 use crate::metrics;
 use crate::metrics::Route;
 use crate::service::Wish;
@@ -49,7 +50,18 @@ use crate::wecom::Question;
 /// An answer, in the bytes that are sent.
 pub(super) struct Finished {
     pub(super) head: Vec<u8>,
-    pub(super) body: Bytes,
+    /// Of what its body is which form, if it has one. (Bytes of its own would be counted at a place from
+    /// which nothing else is read, for each meeting another.)
+    body: Option<(Arc<Views>, Form)>,
+}
+
+impl Finished {
+    pub(super) fn body(&self) -> &[u8] {
+        match &self.body {
+            Some((views, form)) => views.bytes_in(*form),
+            None => &[],
+        }
+    }
 }
 
 /// What is asked, as far as an answer at once depends on it.
@@ -183,15 +195,12 @@ impl Desk {
         };
         let mut made = request_id::BUFFER;
         let request_id = request_id::of(asking.request_id, moment.wall, &mut made);
-        let (status, body) = (shown.status(), shown.body());
+        let (status, length) = (shown.status(), shown.body().map_or(0, Bytes::len));
         let mut writing = Writing::begin(status);
         shown.tell(moment.now, &mut writing);
         writing.put(X_REQUEST_ID, request_id.as_bytes());
         let date = dates.name(moment.wall);
-        let finished = Finished {
-            head: writing.end(body.len(), Persistence::Persists, &date),
-            body,
-        };
+        let head = writing.end(length, Persistence::Persists, &date);
         let took = moment.began.elapsed();
         self.metrics
             .answered(route, metrics::Method::Get, status.as_u16(), took);
@@ -202,7 +211,8 @@ impl Desk {
             route,
         };
         asked.tell(status, took, &Account::of(caller, &found));
-        Some(finished)
+        let body = (!is_known).then_some((views, form));
+        Some(Finished { head, body })
     }
 }
 

@@ -112,8 +112,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
     pub(super) async fn serve(mut self, guest: &Guest) -> io::Result<Option<(S, BytesMut)>> {
         loop {
             let (request, refused) = match self.next(guest).await? {
-                Next::Answered(Finished { head, body }) => {
-                    self.send(&head, &body).await?;
+                Next::Answered(finished) => {
+                    self.send(&finished.head, finished.body()).await?;
                     continue;
                 }
                 Next::End => break,

@@ -214,7 +214,7 @@ impl Desk {
             etag,
             is_known,
         };
-        let mut response = Response::new(shown.body());
+        let mut response = Response::new(shown.body().cloned().unwrap_or_default());
         *response.status_mut() = shown.status();
         shown.tell(self.clock.now(), response.headers_mut());
         Ok(Answered {

@@ -50,12 +50,9 @@ impl Shown<'_> {
         }
     }
 
-    pub(super) fn body(&self) -> Bytes {
-        if self.is_known {
-            return Bytes::new();
-        }
-        let (_, bytes) = self.text().encoded(self.form.encoding);
-        bytes.clone()
+    /// The bytes that are sent, unless the caller has them.
+    pub(super) fn body(&self) -> Option<&Bytes> {
+        (!self.is_known).then(|| self.told.views.bytes_in(self.form))
     }
 
     /// Puts down each header field, in their order.

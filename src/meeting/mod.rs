@@ -8,6 +8,7 @@
 mod moment;
 mod name;
 pub mod view;
+mod word;
 
 use std::collections::BTreeMap;
 

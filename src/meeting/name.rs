@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use serde::Serialize;
 use thiserror::Error;
@@ -15,6 +14,8 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::Type;
 use utoipa::openapi::schema::Schema;
 
+use super::word::Word;
+
 /// WeCom's name of a meeting, or of one occurrence of it: 1 to [`MeetingId::LEN_MAX`] characters
 /// of `A-Z a-z 0-9 _ -`, case-sensitive, otherwise opaque.
 ///
@@ -22,7 +23,7 @@ use utoipa::openapi::schema::Schema;
 /// and in a URL path.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
-pub struct MeetingId(Arc<str>);
+pub struct MeetingId(Word);
 
 /// The text is no [`MeetingId`].
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -39,6 +40,11 @@ impl MeetingId {
     /// The id as WeCom wrote it.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Bytes in memory besides its own size.
+    pub fn heap_bytes(&self) -> usize {
+        self.0.heap_bytes()
     }
 }
 
@@ -79,7 +85,7 @@ impl fmt::Display for MeetingId {
 /// A number is handed on: what it stands for today, it may not stand for tomorrow.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
-pub struct MeetingCode(Arc<str>);
+pub struct MeetingCode(Word);
 
 /// The text is no [`MeetingCode`].
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -115,7 +121,7 @@ impl FromStr for MeetingCode {
         if digits.len() < Self::LEN_MIN {
             return Err(InvalidMeetingCode);
         }
-        Ok(Self(digits.into()))
+        Ok(Self(digits.as_str().into()))
     }
 }
 
@@ -219,6 +225,14 @@ impl Selector {
         match self {
             Self::Code(code) => code.as_str(),
             Self::Id(id) => id.as_str(),
+        }
+    }
+
+    /// Bytes in memory besides its own size.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Code(MeetingCode(code)) => code.heap_bytes(),
+            Self::Id(id) => id.heap_bytes(),
         }
     }
 }

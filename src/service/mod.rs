@@ -44,6 +44,8 @@ use crate::clock::Clock;
 use crate::dice::Chance;
 use crate::dice::Dice;
 use crate::freshness::Answer;
+use crate::meeting::MeetingId;
+use crate::meeting::Selector;
 use crate::metrics::Gauges;
 use crate::metrics::Lookup;
 use crate::metrics::Metrics;
@@ -471,12 +473,12 @@ const VALUES: Values<Question, Finding, Scope> = Values {
             selector,
             occurrence,
         } = question;
-        let occurrence = occurrence.as_ref().map_or(0, |id| id.as_str().len());
-        size_of::<Question>() + selector.as_str().len() + occurrence
+        let occurrence = occurrence.as_ref().map_or(0, MeetingId::heap_bytes);
+        size_of::<Question>() + selector.heap_bytes() + occurrence
     },
     bytes: |finding| {
         let other_name = finding.other_name.as_ref();
-        let other_name = other_name.map_or(0, |name| name.as_str().len());
+        let other_name = other_name.map_or(0, Selector::heap_bytes);
         finding.meeting.as_ref().map_or(0, |views| views.bytes()) + other_name
     },
     is_minor: |finding| finding.meeting.is_err(),

@@ -229,7 +229,13 @@ impl Views {
 
     /// Makes this form, if it was not made yet.
     pub fn make(&self, form: Form) {
-        self.text(form.reveal).encoded(form.encoding);
+        self.bytes_in(form);
+    }
+
+    /// The bytes of this form, which is made if it was not made yet.
+    pub fn bytes_in(&self, form: Form) -> &Bytes {
+        let (_, bytes) = self.text(form.reveal).encoded(form.encoding);
+        bytes
     }
 
     /// The body for a caller who may see the parts in `reveal`.
