@@ -117,6 +117,7 @@ impl Desk {
         dates: &Seconds,
         habit: &mut Option<Habit>,
     ) -> Option<Finished> {
+        *habit = None;
         let moment = self.moment();
         let access = self.access.load();
         let asking = Asking::read(head, origin, &access, moment.wall)?;

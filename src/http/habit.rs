@@ -1,10 +1,11 @@
 //! What a caller says with every request, so that it is understood when it is said again.
 //!
 //! Whoever keeps a connection asks for one meeting after the other with the same header fields, but
-//! for an id and a trace. So a head is compared with the one before it: where nothing else is
-//! otherwise, what was made of that holds for this one too. For as long as the same may ask, that is,
-//! and the proof of who it is has not ended.
+//! for an id and a trace. So a head is compared with the one before it, if that was answered at once:
+//! where nothing else is otherwise, what was made of that holds for this one too. For as long as the
+//! same may ask, that is, and the proof of who it is has not ended. The target is vetted each time.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use http::HeaderName;
@@ -16,13 +17,15 @@ use super::access::Proof;
 use super::at_once::Asking;
 use super::fields::Fields;
 use super::front::TRACEPARENT;
+use super::head;
 use super::head::Head;
 use super::request_id;
 use super::request_id::X_REQUEST_ID;
 use crate::meeting::view::Encoding;
 use crate::service::Wish;
 
-/// Bytes that are remembered at most, on each of many connections.
+/// Bytes that are remembered at most, on each of many connections. With a head whose target is not too
+/// long, these are never too many.
 const BYTES_MAX: usize = 2 * 1024;
 
 /// What a caller said with the last request, and what was made of it.
@@ -34,7 +37,8 @@ pub(super) struct Habit {
     proof: Proof,
     wish: Wish,
     encoding: Encoding,
-    tags: Option<Vec<u8>>,
+    /// Where in the text the tags are of what the caller has already.
+    tags: Option<Range<usize>>,
     /// Who could ask then.
     access: Arc<Access>,
     since: Timestamp,
@@ -95,7 +99,7 @@ impl Habit {
             proof: asking.proof,
             wish: asking.wish,
             encoding: asking.encoding,
-            tags: asking.tags.map(<[u8]>::to_vec),
+            tags: None,
             access: Arc::clone(access),
             since: now,
         };
@@ -107,6 +111,15 @@ impl Habit {
             rest = start + length;
         }
         habit.text.extend_from_slice(whole.get(rest..)?);
+        if let Some(tags) = asking.tags {
+            let place = place_in(whole, tags)?;
+            let cut = cuts
+                .iter()
+                .map(|(_, value)| (place_in(whole, value), value.len()));
+            let cut_before = cut.filter(|(cut, _)| *cut < Some(place));
+            let start = place - cut_before.map(|(_, length)| length).sum::<usize>();
+            habit.tags = Some(start..start + tags.len());
+        }
         Some(habit)
     }
 
@@ -122,12 +135,14 @@ impl Habit {
             Arc::ptr_eq(access, &self.access) && (self.since..self.proof.good_until).contains(&now);
         let behind = received.strip_prefix(b"GET ").filter(|_| holds)?;
         let (target, behind) = behind.split_at_checked(memchr(b' ', behind)?)?;
+        let target = str::from_utf8(target).ok();
+        let target = target.filter(|target| head::is_plain_target(target))?;
         let mut rest = behind.strip_prefix(b" HTTP/1.1\r\n")?;
         let mut asking = Asking {
-            target: str::from_utf8(target).ok()?,
+            target,
             request_id: None,
             traceparent: None,
-            tags: self.tags.as_deref(),
+            tags: self.tags.clone().and_then(|place| self.text.get(place)),
             proof: self.proof,
             wish: self.wish,
             encoding: self.encoding,
@@ -150,8 +165,8 @@ impl Habit {
     }
 }
 
-/// What comes behind this text, if it begins so. All of it is looked at, wherever it is otherwise: how
-/// long that takes tells nobody of whose key how much is right.
+/// What comes behind this text, if it begins so. All of the text is looked at, wherever it is
+/// otherwise: how long that takes tells nobody of whose key how much is right.
 fn behind_the_same<'a>(received: &'a [u8], text: &[u8]) -> Option<&'a [u8]> {
     let (beginning, rest) = received.split_at_checked(text.len())?;
     let pairs = beginning.iter().zip(text);

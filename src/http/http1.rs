@@ -126,8 +126,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Talk<S> {
             let Some(response) = self.unless_hung_up(answering).await else {
                 break;
             };
-            let date = guest.front.date();
-            let (head, persistence) = shape.head(&response, self.is_ending, &date);
+            // The date is shared, and not held while the answer is taken.
+            let (head, persistence) = shape.head(&response, self.is_ending, &guest.front.date());
             self.send(&head, shape.body_of(&response)).await?;
             if persistence == Persistence::Closes {
                 self.shut().await?;

@@ -33,7 +33,8 @@ impl Word {
     /// Bytes in memory besides its own size.
     pub(super) fn heap_bytes(&self) -> usize {
         match self {
-            Self::Long(text) => text.len(),
+            // With its counts, of those who share it.
+            Self::Long(text) => text.len() + 2 * size_of::<usize>(),
             Self::Short { .. } => 0,
         }
     }

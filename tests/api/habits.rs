@@ -188,3 +188,32 @@ async fn what_is_asked_in_the_same_words_need_not_be_the_same() {
         "{expected:?}"
     );
 }
+
+#[tokio::test]
+async fn a_target_is_vetted_though_it_is_asked_for_as_before() {
+    let house = House::open().await;
+    house.given_meeting("m1", "446153273", "Standup");
+    let path = "/meetings/by-code/446153273";
+    let request = |path: &str, last: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n{last}\r\n");
+    for target in [
+        "/meetings/by-code/446\t153273".to_owned(),
+        "/meetings/by-code/\t446153273".to_owned(),
+        "/meetings/by-code/446153273\t".to_owned(),
+        format!("/meetings/by-code/{}446153273", "-".repeat(9_000)),
+        format!("/meetings/by-code/{}446153273", "-".repeat(33_000)),
+        format!("/meetings/by-code/{}446153273", "\u{2212}".repeat(2_800)),
+        "/meetings/m1#".to_owned(),
+        "/meetings/m1 ".to_owned(),
+        "http://a@a/meetings/m1".to_owned(),
+    ] {
+        let usual = request(path, "").repeat(3);
+        let odd = request(&target, "");
+        let said = house
+            .say(&[usual.as_bytes(), odd.as_bytes()].concat())
+            .await;
+        let answers = said.split("HTTP/1.1 ").skip(1);
+        let statuses: Vec<_> = answers.filter_map(|answer| answer.get(..3)).collect();
+        let refused = if target.len() > 8_192 { "414" } else { "400" };
+        assert_eq!(statuses, ["200", "200", "200", refused], "{target:.60?}");
+    }
+}
