@@ -3,16 +3,19 @@
 //! Whoever keeps a connection asks for one meeting after the other with the same header fields, but
 //! for an id and a trace. So a head is compared with the one before it, if that was answered at once:
 //! where nothing else is otherwise, what was made of that holds for this one too. For as long as the
-//! same may ask, that is, and the proof of who it is has not ended. The target is vetted each time.
+//! same may ask, that is, and the proof of who it is has not ended. The target is vetted each time, and
+//! of a key or a token nothing is kept but its SHA-256.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use http::HeaderName;
+use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 use memchr::memchr;
 
 use super::access::Access;
+use super::access::KeyDigest;
 use super::access::Proof;
 use super::at_once::Asking;
 use super::fields::Fields;
@@ -34,6 +37,8 @@ pub(super) struct Habit {
     text: Vec<u8>,
     /// In their order.
     cuts: Vec<Cut>,
+    /// What was borne, a key or a token: nothing else is kept of it.
+    borne: Option<KeyDigest>,
     proof: Proof,
     wish: Wish,
     encoding: Encoding,
@@ -44,7 +49,7 @@ pub(super) struct Habit {
     since: Timestamp,
 }
 
-/// A value that is another each time.
+/// A value that is not kept: it is another each time, or nobody's business.
 struct Cut {
     /// Where it stood, in what is left.
     place: usize,
@@ -54,17 +59,29 @@ struct Cut {
 /// Whose it is.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Passing {
+    Authorization,
     RequestId,
     Traceparent,
 }
 
 impl Passing {
-    const ALL: [Self; 2] = [Self::RequestId, Self::Traceparent];
+    const ALL: [Self; 3] = [Self::Authorization, Self::RequestId, Self::Traceparent];
 
     fn name(self) -> HeaderName {
         match self {
+            Self::Authorization => AUTHORIZATION,
             Self::RequestId => X_REQUEST_ID,
             Self::Traceparent => TRACEPARENT,
+        }
+    }
+
+    /// Whether a value that ends with its line may be one. As it would be read, that is: nothing stands
+    /// before it or behind.
+    fn may_be(self, value: &[u8]) -> bool {
+        match self {
+            // Its digest tells.
+            Self::Authorization => true,
+            Self::RequestId | Self::Traceparent => request_id::is_fit(value),
         }
     }
 }
@@ -84,7 +101,7 @@ impl Habit {
             let mut values = head.fields.lines(of.name());
             match (values.next(), values.next()) {
                 (None, _) => {}
-                (Some(value), None) if request_id::is_fit(value) => cuts.push((of, value)),
+                (Some(value), None) if of.may_be(value) => cuts.push((of, value)),
                 _ => return None,
             }
         }
@@ -96,6 +113,7 @@ impl Habit {
         let mut habit = Self {
             text: Vec::with_capacity(whole.len()),
             cuts: Vec::with_capacity(places.len()),
+            borne: head.fields.only(AUTHORIZATION).map(KeyDigest::of),
             proof: asking.proof,
             wish: asking.wish,
             encoding: asking.encoding,
@@ -149,29 +167,22 @@ impl Habit {
         };
         let mut done = 0;
         for Cut { place, of } in &self.cuts {
-            rest = behind_the_same(rest, self.text.get(done..*place)?)?;
+            rest = rest.strip_prefix(self.text.get(done..*place)?)?;
             done = *place;
             let value;
             (value, rest) = rest.split_at_checked(memchr(b'\r', rest)?)?;
-            // As it would be read: nothing stands before it or behind.
-            let value = Some(value).filter(|value| request_id::is_fit(value))?;
+            let value = Some(value).filter(|value| of.may_be(value))?;
             match of {
+                Passing::Authorization => {
+                    self.borne.filter(|borne| KeyDigest::of(value).is(*borne))?;
+                }
                 Passing::RequestId => asking.request_id = Some(value),
                 Passing::Traceparent => asking.traceparent = Some(value),
             }
         }
-        rest = behind_the_same(rest, self.text.get(done..)?)?;
+        rest = rest.strip_prefix(self.text.get(done..)?)?;
         Some((asking, received.len() - rest.len()))
     }
-}
-
-/// What comes behind this text, if it begins so. All of the text is looked at, wherever it is
-/// otherwise: how long that takes tells nobody of whose key how much is right.
-fn behind_the_same<'a>(received: &'a [u8], text: &[u8]) -> Option<&'a [u8]> {
-    let (beginning, rest) = received.split_at_checked(text.len())?;
-    let pairs = beginning.iter().zip(text);
-    let difference = pairs.fold(0, |difference, (one, other)| difference | (one ^ other));
-    (difference == 0).then_some(rest)
 }
 
 /// Where a part of a text begins.
