@@ -191,3 +191,56 @@ fn place_in(whole: &[u8], part: &[u8]) -> Option<usize> {
     let is_there = whole.get(place..place + part.len()) == Some(part);
     is_there.then_some(place)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::super::access::Origin;
+    use super::super::access::Peer;
+    use super::super::access::Roster;
+    use super::super::access::Settings;
+    use super::super::head::HeadReader;
+    use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn of_a_key_nothing_is_kept_but_its_digest() {
+        let clock = Clock::standing_at(Timestamp::UNIX_EPOCH);
+        let listen = (Ipv4Addr::LOCALHOST, 1).into();
+        let roster = Roster::new(&Settings::default(), &[], listen).expect("good settings");
+        let access = Arc::new(Access::new(roster, clock.clone()));
+        let request = |key: &str| {
+            format!(
+                "GET /m HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\nAccept: */*\r\n\r\n"
+            )
+        };
+        let head = request("canary");
+        let origin = Origin::at(Peer::at(None));
+        let learnt = HeadReader::default().inspect(head.as_bytes(), |head| {
+            let now = clock.wall();
+            let asking = Asking {
+                target: head.target,
+                request_id: None,
+                traceparent: None,
+                tags: None,
+                proof: access.recognise(head.fields, &origin, now).expect("known"),
+                wish: Wish::default(),
+                encoding: Encoding::Identity,
+            };
+            Ok(Habit::of(head, &asking, &access, now))
+        });
+        let (habit, _) = learnt.expect("good").expect("complete");
+        let habit = habit.expect("a habit");
+
+        assert!(!habit.text.escape_ascii().to_string().contains("canary"));
+        for (key, is_heard) in [("canary", true), ("canarx", false), ("canary2", false)] {
+            let head = request(key);
+            let heard = habit.heard(head.as_bytes(), &access, clock.wall());
+            assert_eq!(
+                heard.map(|(_, length)| length),
+                is_heard.then_some(head.len())
+            );
+        }
+    }
+}
