@@ -6,6 +6,7 @@
 //! goes the long way ([`front`]), which would give the same answer, byte for byte.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::Method;
@@ -13,7 +14,6 @@ use http::header::IF_NONE_MATCH;
 use jiff::Timestamp;
 use memchr::memchr2;
 use memchr::memrchr;
-use tokio::time::Instant;
 
 use super::Desk;
 use super::access::Access;
@@ -102,8 +102,7 @@ impl<'a> Asking<'a> {
 
 /// When a request came.
 struct Moment {
-    began: Instant,
-    now: std::time::Instant,
+    now: Instant,
     wall: Timestamp,
 }
 
@@ -142,7 +141,6 @@ impl Desk {
 
     fn moment(&self) -> Moment {
         Moment {
-            began: Instant::now(),
             now: self.clock.now(),
             wall: self.clock.wall(),
         }
@@ -202,7 +200,7 @@ impl Desk {
         writing.put(X_REQUEST_ID, request_id.as_bytes());
         let date = dates.name(moment.wall);
         let head = writing.end(length, Persistence::Persists, &date);
-        let took = moment.began.elapsed();
+        let took = self.clock.now() - moment.now;
         self.metrics
             .answered(route, metrics::Method::Get, status.as_u16(), took);
         let asked = Asked {

@@ -1,6 +1,6 @@
 //! API keys: what is kept of them, and whose one is.
 //!
-//! Nothing is kept of a key but its SHA-256. Keys are random and long, so a fast hash is right:
+//! Nothing is kept of a key here but its SHA-256. Keys are random and long, so a fast hash is right:
 //! there is nothing to guess. That one has expired shows as little as that it is not known.
 
 use std::collections::HashMap;
@@ -48,7 +48,7 @@ impl KeyDigest {
     }
 
     /// Whether both are the same. How long that takes does not tell how much of them is.
-    pub(in crate::http) fn is(self, other: Self) -> bool {
+    fn is(self, other: Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 
