@@ -54,6 +54,7 @@ ENV CARGO_INCREMENTAL=0 \
 WORKDIR /build
 
 # What we depend on, with next to nothing of ours: a layer that stays until a manifest changes.
+COPY .cargo/config.toml .cargo/
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY simulator/Cargo.toml simulator/
 RUN mkdir -p src simulator/src \

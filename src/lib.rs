@@ -37,6 +37,7 @@ pub mod measuring;
 pub mod meeting;
 pub mod metrics;
 pub mod pace;
+pub mod pages;
 pub mod places;
 pub mod repeat;
 pub mod service;

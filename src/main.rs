@@ -27,6 +27,7 @@ use wecom_meeting_proxy::http;
 use wecom_meeting_proxy::http::KeyDigest;
 use wecom_meeting_proxy::http::generate_key;
 use wecom_meeting_proxy::logging;
+use wecom_meeting_proxy::pages;
 use wecom_meeting_proxy::telemetry::Telemetry;
 
 /// Who gives us memory: see Cargo.toml.
@@ -88,6 +89,8 @@ struct SettingsArgs {
 }
 
 fn main() -> ExitCode {
+    // If that fails, it is told where it matters.
+    let _ = pages::begin_small();
     let CommandLine { command, settings } = CommandLine::parse();
     match command.unwrap_or(Command::Serve(settings)) {
         Command::Serve(settings) => in_runtime(serve(settings)),
@@ -143,6 +146,12 @@ async fn serve(SettingsArgs { config }: SettingsArgs) -> ExitCode {
     };
     // Dropped last: what waits to be written is written then.
     let log = logging::begin(&checked.config.log, &chance.clock);
+    if let Err(error) = pages::fit(checked.config.cache.max_bytes) {
+        tracing::warn!(
+            error = error.desc(),
+            "the system does not let us say how large our pages of memory are to be",
+        );
+    }
     let supervisor = sources.supervisor();
     let rereading = Rereading {
         sources,

@@ -9,7 +9,7 @@ mod floors {
     use std::path::Path;
 
     /// Each room, from the ground up, and the rooms it uses. None may be above it, or beside it.
-    const FLOORS: [(&str, &[&str]); 24] = [
+    const FLOORS: [(&str, &[&str]); 25] = [
         // Ground floor: words and numbers. No room but, at most, another of words.
         ("clock", &[]),
         ("descriptors", &[]),
@@ -22,6 +22,7 @@ mod floors {
         ("repeat", &[]),
         ("setting", &[]),
         ("supervisor", &[]),
+        ("pages", &[]),
         ("logging", &["clock", "setting"]),
         ("pace", &["clock"]),
         ("tls", &["clock"]),

@@ -50,7 +50,7 @@ impl Manner {
     const SMALL: Self = Self {
         meetings: 100_000 / SCALE,
         bytes: 1_900,
-        cache_bytes: 1024 * MIB,
+        cache_bytes: 1024 * MIB / SCALE,
         by_number: false,
         reveals: false,
         encodings: &["identity"],
@@ -214,5 +214,27 @@ async fn a_kept_meeting_takes_little_more_than_its_bytes() {
         let percent = growth * 100 / (bodies * bytes);
         println!("{percent} % of {bodies} times {bytes} bytes: {manner:?}");
         assert!(percent <= bound, "{growth} bytes for {bytes}: {manner:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_cache_has_large_pages_if_the_system_has_any_and_a_small_one_has_not() {
+    let file = "/sys/kernel/mm/transparent_hugepage/enabled";
+    let setting = std::fs::read_to_string(file).unwrap_or_default();
+    let has_any = setting.contains("[madvise]") || setting.contains("[always]");
+    let wecom = Manner::SMALL.wecom().await;
+    for (cache_bytes, is_large) in [(1024 * MIB, true), (1024 * MIB - 1, false)] {
+        let manner = Manner {
+            cache_bytes,
+            ..Manner::SMALL
+        };
+        let service = manner.start(&wecom);
+
+        manner.ask(&service, manner.meetings).await;
+
+        // One was given before anything could be said about it.
+        let first = 2 * MIB;
+        let has_more = service.in_large_pages() > first;
+        assert_eq!(has_more, is_large && has_any, "{manner:?}, {setting}");
     }
 }

@@ -22,7 +22,6 @@ use http::HeaderName;
 use http::Method;
 use http::Request;
 use http::Response;
-use tokio::time::Instant;
 use tower_service::Service;
 
 use super::Desk;
@@ -133,7 +132,7 @@ impl Front {
                 .await
                 .response;
         };
-        let began = Instant::now();
+        let began = self.clock.now();
         let route = match arrival.refused {
             Some(_) => Route::None,
             None => Route::of(request.uri().path()),
@@ -152,7 +151,7 @@ impl Front {
         // Pinned where it is: it is large, and would else be moved to where it is gone on with.
         let responding = pin!(self.respond(arrival, route, &request_id));
         let Answered { response, account } = span.around(responding).await;
-        let (status, took) = (response.status(), began.elapsed());
+        let (status, took) = (response.status(), self.clock.now() - began);
         span.answered(status.as_u16());
         desk.metrics.answered(route, method, status.as_u16(), took);
         asked.tell(status, took, &account);

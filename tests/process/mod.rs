@@ -53,8 +53,17 @@ impl Service {
 
     /// A figure of `/proc/PID/status`, in bytes: `VmRSS` is what is resident, `VmHWM` the peak of it.
     pub(crate) fn memory(&self, name: &str) -> usize {
-        let file = format!("/proc/{}/status", self.process.id());
-        let status = std::fs::read_to_string(file).expect("a status");
+        self.figure("status", name)
+    }
+
+    /// Bytes that are resident in large pages.
+    pub(crate) fn in_large_pages(&self) -> usize {
+        self.figure("smaps_rollup", "AnonHugePages")
+    }
+
+    fn figure(&self, file: &str, name: &str) -> usize {
+        let file = format!("/proc/{}/{file}", self.process.id());
+        let status = std::fs::read_to_string(file).expect("figures");
         let line = status
             .lines()
             .find(|line| line.starts_with(name))
