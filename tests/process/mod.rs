@@ -56,12 +56,8 @@ impl Service {
         self.figure("status", name)
     }
 
-    /// Bytes that are resident in large pages.
-    pub(crate) fn in_large_pages(&self) -> usize {
-        self.figure("smaps_rollup", "AnonHugePages")
-    }
-
-    fn figure(&self, file: &str, name: &str) -> usize {
+    /// A figure of one of its files in `/proc/PID`, in bytes.
+    pub(crate) fn figure(&self, file: &str, name: &str) -> usize {
         let file = format!("/proc/{}/{file}", self.process.id());
         let status = std::fs::read_to_string(file).expect("figures");
         let line = status
