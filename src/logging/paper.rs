@@ -1,8 +1,12 @@
 //! Where lines wait to be written, so that nobody else does.
 //!
 //! Whoever has a line leaves it here and goes on. A thread of its own takes all that is there, every
-//! few milliseconds, and writes it at once. Where lines come faster than they are taken by whoever
-//! reads them, the newest are lost, and counted.
+//! few milliseconds, and writes it. Where lines come faster than they are taken by whoever reads them,
+//! the newest are lost, and counted.
+//!
+//! There are several sheets, and a thread keeps to one of them, so that those who serve callers do not
+//! wait for one another. Lines of one thread are written in their order; those of two, within these few
+//! milliseconds, in any.
 
 use std::io;
 use std::io::Write;
@@ -12,14 +16,18 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Bytes of lines that wait, at most; as many may be on their way out.
+/// Bytes of lines that wait on one sheet, at most; as many may be on their way out.
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
+
+/// Sheets: as many as there are threads that serve callers, on most machines.
+const SHEETS: usize = 16;
 
 /// How long lines are gathered, to be written together.
 const GATHER: Duration = Duration::from_millis(5);
@@ -33,20 +41,27 @@ pub(super) struct Paper(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Held for as long as it takes to copy a line.
-    lines: Mutex<Lines>,
-    /// That lines wait where none did, or that there will be no more, or that all are written.
-    news: Condvar,
+    sheets: [Sheet; SHEETS],
+    news: Mutex<News>,
+    /// That there are news, or that all is written.
+    told: Condvar,
     lost: AtomicU64,
 }
 
+/// Lines that wait. Held for as long as it takes to copy one, and far enough from the next sheet for
+/// their threads to know nothing of each other.
 #[derive(Debug, Default)]
-struct Lines {
-    waiting: Vec<u8>,
+#[repr(align(128))]
+struct Sheet(Mutex<Vec<u8>>);
+
+#[derive(Debug, Default)]
+struct News {
+    /// Lines wait where none did.
+    has_lines: bool,
     stage: Stage,
 }
 
-#[derive(Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 enum Stage {
     #[default]
     Open,
@@ -54,6 +69,14 @@ enum Stage {
     Closing,
     /// It is written.
     Closed,
+}
+
+thread_local! {
+    /// Which sheet a thread keeps to.
+    static SHEET: usize = {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        THREADS.fetch_add(1, Ordering::Relaxed) % SHEETS
+    };
 }
 
 /// Has what waits written when it is dropped, within [`END_PATIENCE`].
@@ -75,23 +98,27 @@ impl Paper {
         self.0.lost.load(Ordering::Relaxed)
     }
 
-    fn lines(&self) -> MutexGuard<'_, Lines> {
-        self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    fn news(&self) -> MutexGuard<'_, News> {
+        self.0.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Leaves a line to be written.
     pub(super) fn leave(&self, line: &[u8]) {
-        let mut lines = self.lines();
-        let is_first = lines.waiting.is_empty();
-        if lines.waiting.len() + line.len() > WAITING_BYTES_MAX {
-            drop(lines);
+        let sheet = SHEET.with(|&place| self.0.sheets.get(place));
+        let Some(mut waiting) = sheet.map(Sheet::lines) else {
+            return;
+        };
+        let is_first = waiting.is_empty();
+        if waiting.len() + line.len() > WAITING_BYTES_MAX {
+            drop(waiting);
             self.lose(1);
             return;
         }
-        lines.waiting.extend_from_slice(line);
-        drop(lines);
+        waiting.extend_from_slice(line);
+        drop(waiting);
         if is_first {
-            self.0.news.notify_all();
+            self.news().has_lines = true;
+            self.0.told.notify_all();
         }
     }
 
@@ -102,43 +129,62 @@ impl Paper {
     /// Writes what comes, until it is closed and all is written.
     fn write_out(&self, mut out: impl Write) {
         let mut taken = Vec::new();
-        while self.take(&mut taken) {
-            if out.write_all(&taken).and_then(|()| out.flush()).is_err() {
-                let lines = taken.split_inclusive(|&byte| byte == b'\n').count();
-                self.lose(u64::try_from(lines).unwrap_or(u64::MAX));
+        let mut stage = Stage::Open;
+        let mut is_all_written = false;
+        while stage == Stage::Open || !is_all_written {
+            stage = self.wait_for_lines();
+            is_all_written = true;
+            for sheet in &self.0.sheets {
+                std::mem::swap(&mut *sheet.lines(), &mut taken);
+                if !taken.is_empty() {
+                    is_all_written = false;
+                    self.write(&taken, &mut out);
+                    taken.clear();
+                }
             }
-            taken.clear();
         }
-        self.lines().stage = Stage::Closed;
-        self.0.news.notify_all();
+        self.news().stage = Stage::Closed;
+        self.0.told.notify_all();
     }
 
-    /// Waits for lines, and for those that come shortly after, and takes them all. `false` at the
-    /// end.
-    fn take(&self, taken: &mut Vec<u8>) -> bool {
-        let is_quiet = |lines: &mut Lines| lines.waiting.is_empty() && lines.stage == Stage::Open;
-        let first = self.0.news.wait_while(self.lines(), is_quiet);
+    /// Waits for lines, and for those that come shortly after. Those that come from then on are news.
+    fn wait_for_lines(&self) -> Stage {
+        let is_quiet = |news: &mut News| !news.has_lines && news.stage == Stage::Open;
+        let first = self.0.told.wait_while(self.news(), is_quiet);
         let first = first.unwrap_or_else(PoisonError::into_inner);
-        let is_open = |lines: &mut Lines| lines.stage == Stage::Open;
-        let gathered = self.0.news.wait_timeout_while(first, GATHER, is_open);
-        let (mut lines, _) = gathered.unwrap_or_else(PoisonError::into_inner);
-        std::mem::swap(&mut lines.waiting, taken);
-        !taken.is_empty()
+        let is_open = |news: &mut News| news.stage == Stage::Open;
+        let gathered = self.0.told.wait_timeout_while(first, GATHER, is_open);
+        let (mut news, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        news.has_lines = false;
+        news.stage
+    }
+
+    fn write(&self, lines: &[u8], out: &mut impl Write) {
+        if out.write_all(lines).and_then(|()| out.flush()).is_err() {
+            let lines = lines.split_inclusive(|&byte| byte == b'\n').count();
+            self.lose(u64::try_from(lines).unwrap_or(u64::MAX));
+        }
+    }
+}
+
+impl Sheet {
+    fn lines(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Closing {
     fn drop(&mut self) {
         let Self(paper) = self;
-        let mut lines = paper.lines();
-        lines.stage = Stage::Closing;
-        paper.0.news.notify_all();
-        let is_writing = |lines: &mut Lines| lines.stage != Stage::Closed;
+        let mut news = paper.news();
+        news.stage = Stage::Closing;
+        paper.0.told.notify_all();
+        let is_writing = |news: &mut News| news.stage != Stage::Closed;
         // What cannot be written in time is lost with the process.
         let _ = paper
             .0
-            .news
-            .wait_timeout_while(lines, END_PATIENCE, is_writing);
+            .told
+            .wait_timeout_while(news, END_PATIENCE, is_writing);
     }
 }
 
@@ -166,7 +212,13 @@ impl Write for &Paper {
 impl Paper {
     /// What waits to be written.
     pub(super) fn waiting(&self) -> String {
-        String::from_utf8(self.lines().waiting.clone()).expect("text")
+        let waiting: Vec<_> = self
+            .0
+            .sheets
+            .iter()
+            .map(|sheet| sheet.lines().clone())
+            .collect();
+        String::from_utf8(waiting.concat()).expect("text")
     }
 }
 
@@ -214,6 +266,43 @@ mod tests {
 
         let written: Vec<u8> = read.iter().flatten().collect();
         assert_eq!(written, b"a\nb\nc\n");
+        assert_eq!(paper.lost(), 0);
+    }
+
+    #[test]
+    fn lines_of_many_threads_are_all_written_and_those_of_each_in_their_order() {
+        let (out, allow, read) = slow();
+        let paper = Paper::default();
+        let closing = paper.clone().begin(out).expect("a thread");
+        drop(allow);
+        let threads = 0..2 * SHEETS;
+
+        thread::scope(|scope| {
+            for thread in threads.clone() {
+                let paper = &paper;
+                scope.spawn(move || {
+                    for number in 0..1_000 {
+                        paper.leave(format!("{thread} {number}\n").as_bytes());
+                    }
+                });
+            }
+        });
+        drop(closing);
+
+        let written: Vec<u8> = read.iter().flatten().collect();
+        let written = String::from_utf8(written).expect("text");
+        for thread in threads {
+            let of_it = written
+                .lines()
+                .filter_map(|line| line.strip_prefix(&format!("{thread} ")));
+            let numbers: Vec<usize> = of_it
+                .map(|number| number.parse().expect("a number"))
+                .collect();
+            assert!(
+                numbers.iter().copied().eq(0..1_000),
+                "{thread}: {numbers:?}"
+            );
+        }
         assert_eq!(paper.lost(), 0);
     }
 
