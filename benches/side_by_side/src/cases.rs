@@ -1,8 +1,10 @@
 //! What is measured.
 
 use std::collections::BTreeMap;
+use std::iter::Cycle;
 use std::path::Path;
 use std::process::Command;
+use std::slice;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
@@ -54,6 +56,9 @@ const UNHEARD_OF: u32 = 50_000_000;
 
 /// Fewer answers in a round tell nothing.
 const ANSWERS_MIN: u64 = 100;
+
+/// Turns that each has in a round.
+const TURNS: u32 = 8;
 
 /// Rounds that tell nothing, until there is no hope of another.
 const TRIES: usize = 5;
@@ -135,6 +140,77 @@ struct Wanted<'a> {
     draws: &'a [u32],
     /// Whether the caller has it already.
     known: bool,
+}
+
+/// That load, at the server that stands at that place among those that are measured.
+#[derive(Clone, Copy)]
+struct Contest<'a> {
+    wanted: &'a Wanted<'a>,
+    server: usize,
+}
+
+/// A contest in a round, and what was seen of it.
+struct Contestant<'a> {
+    server: usize,
+    load: Load,
+    request: Request,
+    draws: Cycle<slice::Iter<'a, u32>>,
+    answers: u64,
+    took: Duration,
+    cpu: Duration,
+}
+
+impl Contestant<'_> {
+    /// Sends its load for so long, and a little before, in which what its processor remembers comes back.
+    fn turn(&mut self, server: &mut Server, length: Duration) -> Result<(), Failure> {
+        let begin = Instant::now() + length / 5;
+        let end = begin + length;
+        let mut begun: Option<(Instant, Duration)> = None;
+        let mut ended: Option<(Instant, Duration)> = None;
+        let (mut answers, mut all) = (0_u64, 0_u64);
+        self.load.closed(
+            |into| {
+                if Instant::now() >= end {
+                    return false;
+                }
+                let number = self.draws.next().copied().unwrap_or_default();
+                self.request.write(number, into);
+                true
+            },
+            |now, _| {
+                all += 1;
+                if begun.is_some() && ended.is_none() {
+                    answers += 1;
+                }
+                if begun.is_none() && now >= begin {
+                    begun = Some((now, server.cpu()?));
+                }
+                if ended.is_none() && now >= end {
+                    ended = Some((now, server.cpu()?));
+                }
+                Ok(())
+            },
+        )?;
+        server.requests += all;
+        let ((begin, cpu_before), (end, cpu_after)) = begun.zip(ended).ok_or("no answers")?;
+        self.answers += answers;
+        self.took += end - begin;
+        self.cpu += cpu_after.saturating_sub(cpu_before);
+        Ok(())
+    }
+
+    /// What was seen in turns that should have taken so long together, if that was much.
+    fn seen(&self, length: Duration) -> Option<Round> {
+        let Self {
+            answers, took, cpu, ..
+        } = *self;
+        let is_much = answers >= ANSWERS_MIN && took >= length / 2;
+        is_much.then(|| Round {
+            cpu_us: cpu.as_secs_f64() * 1e6 / answers as f64,
+            per_second: answers as f64 / took.as_secs_f64(),
+            busy: cpu.as_secs_f64() / took.as_secs_f64(),
+        })
+    }
 }
 
 impl<'a> Bench<'a> {
@@ -250,50 +326,64 @@ impl<'a> Bench<'a> {
         server.turn_log()
     }
 
-    /// Rounds of that load at these servers, one after the other and over again.
+    /// Rounds of these contests. In a round each has many short turns, one after the other and over again,
+    /// so that what the machine does besides is done to all of them.
     fn rounds(
         &self,
-        wanted: &Wanted<'_>,
+        contests: &[Contest<'_>],
         servers: &mut [&mut Server],
     ) -> Result<Vec<Vec<Round>>, Failure> {
-        let mut rounds = vec![Vec::new(); servers.len()];
+        let mut rounds = vec![Vec::new(); contests.len()];
         for _ in 0..self.rounds {
-            for (server, rounds) in servers.iter_mut().zip(&mut rounds) {
-                rounds.push(self.told_round(wanted, server)?);
+            // Where the machine has no time for it, there is nothing to be seen.
+            let tries = (0..TRIES).find_map(|_| self.round(contests, servers).transpose());
+            let round = tries.ok_or("the machine has no time for this")??;
+            for ((contest, rounds), round) in contests.iter().zip(&mut rounds).zip(round) {
+                let (case, name) = (contest.wanted.case, servers[contest.server].name);
+                let Round {
+                    cpu_us,
+                    per_second,
+                    busy,
+                } = round;
+                let busy = busy * 100.0;
+                progress(&format!(
+                    "{case}: {name:<16} {cpu_us:6.2} us, {per_second:6.0}/s, {busy:3.0} % busy"
+                ));
+                rounds.push(round);
             }
         }
         Ok(rounds)
     }
 
-    fn hits(&self, wanted: &Wanted<'_>, servers: &mut [&mut Server]) -> Result<Hits, Failure> {
-        let names: Vec<_> = servers.iter().map(|server| server.name).collect();
-        let rounds = self.rounds(wanted, servers)?;
-        Ok(Hits::new(
-            wanted.case,
-            names.into_iter().zip(rounds).collect(),
-        ))
-    }
-
-    /// A round, and word of it to who waits.
-    fn told_round(&self, wanted: &Wanted<'_>, server: &mut Server) -> Result<Round, Failure> {
-        // Where the machine has no time for it, there is nothing to be seen.
-        let tries = (0..TRIES).find_map(|_| self.round(wanted, server).transpose());
-        let round = tries.ok_or("the machine has no time for this")??;
-        let (case, name) = (wanted.case, server.name);
-        let Round {
-            cpu_us,
-            per_second,
-            busy,
-        } = round;
-        let busy = busy * 100.0;
-        progress(&format!(
-            "{case}: {name:<16} {cpu_us:6.2} us, {per_second:6.0}/s, {busy:3.0} % busy"
-        ));
-        Ok(round)
-    }
-
     /// A round, if there was much to be seen in it.
-    fn round(&self, wanted: &Wanted<'_>, server: &mut Server) -> Result<Option<Round>, Failure> {
+    fn round(
+        &self,
+        contests: &[Contest<'_>],
+        servers: &mut [&mut Server],
+    ) -> Result<Option<Vec<Round>>, Failure> {
+        let mut contestants = Vec::new();
+        for contest in contests {
+            contestants.push(self.contestant(contest, servers[contest.server])?);
+        }
+        for _ in 0..TURNS {
+            for contestant in &mut contestants {
+                let server = &mut *servers[contestant.server];
+                contestant.turn(server, self.length / TURNS)?;
+            }
+        }
+        for server in servers {
+            server.turn_log()?;
+        }
+        let rounds = contestants.iter().map(|one| one.seen(self.length));
+        Ok(rounds.collect())
+    }
+
+    fn contestant<'b>(
+        &self,
+        contest: &Contest<'b>,
+        server: &Server,
+    ) -> Result<Contestant<'b>, Failure> {
+        let Contest { wanted, server: at } = *contest;
         let (request, status) = if wanted.known {
             let etag = self.record(server)?.found;
             let etag = etag.field("etag").ok_or("no ETag")?;
@@ -301,50 +391,27 @@ impl<'a> Bench<'a> {
         } else {
             (self.request(server, &[]), 200)
         };
-        let mut load = Load::connect(server.address, CONNECTIONS, status)?;
-        let begin = Instant::now() + self.length / 5;
-        let end = begin + self.length;
-        let mut draws = wanted.draws.iter().cycle();
-        let mut begun: Option<(Instant, Duration)> = None;
-        let mut ended: Option<(Instant, Duration)> = None;
-        let (mut answers, mut all) = (0_u64, 0_u64);
-        let mut done = false;
-        load.closed(
-            |into| {
-                if Instant::now() >= end {
-                    return false;
-                }
-                let number = draws.next().copied().unwrap_or_default();
-                request.write(number, into);
-                true
-            },
-            |now, _| {
-                all += 1;
-                if begun.is_some() && !done {
-                    answers += 1;
-                }
-                if begun.is_none() && now >= begin {
-                    begun = Some((now, server.cpu()?));
-                }
-                if now >= end && !done {
-                    ended = Some((now, server.cpu()?));
-                    done = true;
-                }
-                Ok(())
-            },
-        )?;
-        server.requests += all;
-        server.turn_log()?;
-        let ((begin, cpu_before), (end, cpu_after)) = begun.zip(ended).ok_or("no answers")?;
-        let (took, cpu) = (end - begin, cpu_after.saturating_sub(cpu_before));
-        if answers < ANSWERS_MIN || took < self.length / 2 {
-            return Ok(None);
-        }
-        Ok(Some(Round {
-            cpu_us: cpu.as_secs_f64() * 1e6 / answers as f64,
-            per_second: answers as f64 / took.as_secs_f64(),
-            busy: cpu.as_secs_f64() / took.as_secs_f64(),
-        }))
+        Ok(Contestant {
+            server: at,
+            load: Load::connect(server.address, CONNECTIONS, status)?,
+            request,
+            draws: wanted.draws.iter().cycle(),
+            answers: 0,
+            took: Duration::ZERO,
+            cpu: Duration::ZERO,
+        })
+    }
+
+    fn hits(&self, wanted: &Wanted<'_>, servers: &mut [&mut Server]) -> Result<Hits, Failure> {
+        let names: Vec<_> = servers.iter().map(|server| server.name).collect();
+        let contests: Vec<_> = (0..servers.len())
+            .map(|server| Contest { wanted, server })
+            .collect();
+        let rounds = self.rounds(&contests, servers)?;
+        Ok(Hits::new(
+            wanted.case,
+            names.into_iter().zip(rounds).collect(),
+        ))
     }
 
     fn beside_peers(&self, results: &mut Results) -> Result<(), Failure> {
@@ -491,20 +558,16 @@ impl<'a> Bench<'a> {
             known: false,
         };
         let questions = self.ground.wecom.questions();
-        let mut rounds: [[Vec<Round>; 2]; 2] = Default::default();
-        for _ in 0..self.rounds {
-            for (wanted, rounds) in [&many, &one].into_iter().zip(&mut rounds) {
-                for (server, rounds) in [&mut ours, &mut limit].into_iter().zip(rounds) {
-                    rounds.push(self.told_round(wanted, server)?);
-                }
-            }
-        }
+        let contests = [(&many, 0), (&many, 1), (&one, 0), (&one, 1)];
+        let contests = contests.map(|(wanted, server)| Contest { wanted, server });
+        let rounds = self.rounds(&contests, &mut [&mut ours, &mut limit])?;
         if self.ground.wecom.questions() != questions {
             return Err("not all of that were hits".into());
         }
-        let [many_rounds, one_rounds] = rounds;
-        let [ours_over_one, limit_over_one] =
-            [0, 1].map(|server| ratio(&many_rounds[server], &one_rounds[server]));
+        let [many_ours, many_limit, one_ours, one_limit] =
+            <[_; 4]>::try_from(rounds).map_err(|_| "as many rounds as contests")?;
+        let ours_over_one = ratio(&many_ours, &one_ours);
+        let limit_over_one = ratio(&many_limit, &one_limit);
         results.figures.extend([
             Figure::new("many meetings over one, ours", ours_over_one, "").at_most(1.25),
             Figure::new("many meetings over one, the limit", limit_over_one, ""),
@@ -517,8 +580,7 @@ impl<'a> Bench<'a> {
             Figure::new("resident growth for each meeting", grown, "bytes"),
             Figure::new("what the service itself reckons for each", said, "bytes"),
         ]);
-        for (wanted, rounds) in [(many, many_rounds), (one, one_rounds)] {
-            let [ours, limit] = rounds;
+        for (wanted, ours, limit) in [(many, many_ours, many_limit), (one, one_ours, one_limit)] {
             let rounds = vec![("ours", ours), ("limit", limit)];
             results.hits.push(Hits::new(wanted.case, rounds));
         }
