@@ -8,6 +8,7 @@
 
 mod flight;
 mod kept;
+mod near;
 mod purges;
 mod store;
 

@@ -23,6 +23,7 @@ use super::Values;
 use super::kept::Held;
 use super::kept::Kept;
 use super::kept::weigh;
+use super::near::Near;
 use super::purges::Purges;
 use super::purges::Verdict;
 use crate::freshness::Answer;
@@ -41,6 +42,8 @@ pub(super) struct Store<K, V, E, S> {
     major: Segment<K, V, E>,
     /// Where [`Values::is_minor`] says so, and for faults that stand beside no answer.
     minor: Segment<K, V, E>,
+    /// Some of the major segment's.
+    near: Arc<Near<K, Kept<K, V, E>>>,
     values: Values<K, V, S>,
     bounds: Bounds,
     purges: Arc<Purges<S>>,
@@ -89,16 +92,25 @@ where
         // What comes must be kept, were it large and all else in demand: else it would be asked for
         // again and again. Nobody can make meetings up; absences can be, so there it is frequency
         // that decides.
-        let major = segment(major_bytes, EvictionPolicy::lru(), values, metrics.clone());
+        let near = Arc::new(Near::new(major_bytes));
+        let dropped = {
+            let near = Arc::clone(&near);
+            move |key: &K| near.forget(key)
+        };
+        let counted = metrics.clone();
+        let major = segment(major_bytes, EvictionPolicy::lru(), values, counted, dropped);
+        let counted = metrics.clone();
         let minor = segment(
             minor_bytes,
             EvictionPolicy::tiny_lfu(),
             values,
-            metrics.clone(),
+            counted,
+            |_: &K| {},
         );
         Self {
             major,
             minor,
+            near,
             values,
             bounds,
             purges,
@@ -111,6 +123,7 @@ where
         let Self {
             major,
             minor,
+            near,
             values,
             purges,
             metrics,
@@ -124,6 +137,7 @@ where
             return Self {
                 major: major.clone(),
                 minor: minor.clone(),
+                near: Arc::clone(near),
                 values,
                 bounds,
                 purges,
@@ -220,11 +234,13 @@ where
     pub(super) fn clear(&self) {
         self.major.invalidate_all();
         self.minor.invalidate_all();
+        self.near.clear();
     }
 
     /// What is kept under `key`, without an answer that is of no use any more.
     fn kept(&self, key: &K, now: Instant) -> Option<Kept<K, V, E>> {
-        let kept = self.major.get(key).or_else(|| self.minor.get(key))?;
+        let major = self.near.recall(key, now, || self.major.get(key));
+        let kept = major.or_else(|| self.minor.get(key))?;
         let mut kept = self.judged(key, kept);
         let of_use = |answer: &Answer<_>| answer.staleness(now) <= self.bounds.stale_max;
         kept.answer = kept.answer.filter(of_use);
@@ -293,6 +309,7 @@ where
             let kept = entry.map(moka::Entry::into_value);
             kept.and_then(change).map_or(Op::Nop, Op::Put)
         });
+        self.near.forget(key);
     }
 
     /// Puts something under `key` in place of what was there. Whether there is room for it.
@@ -310,14 +327,15 @@ where
         there.invalidate(key);
         let bytes = u64::from(weigh(self.values, key, &kept));
         let has_room = here.policy().max_capacity().is_none_or(|max| bytes <= max);
-        if !has_room {
+        if has_room {
+            let span = self.kept_for(&kept, now);
+            self.purges.kept_for(span);
+            here.insert(key.clone(), Kept { span, ..kept });
+        } else {
             here.invalidate(key);
-            return false;
         }
-        let span = self.kept_for(&kept, now);
-        self.purges.kept_for(span);
-        here.insert(key.clone(), Kept { span, ..kept });
-        true
+        self.near.forget(key);
+        has_room
     }
 
     fn kept_for(&self, kept: &Kept<K, V, E>, now: Instant) -> Duration {
@@ -336,6 +354,7 @@ fn segment<K, V, E, S>(
     policy: EvictionPolicy,
     values: Values<K, V, S>,
     metrics: Metrics,
+    dropped: impl Fn(&K) + Send + Sync + 'static,
 ) -> Segment<K, V, E>
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
@@ -348,11 +367,15 @@ where
         .eviction_policy(policy)
         .weigher(move |key, kept| weigh(values, key, kept))
         .expire_after(Lifetimes)
-        .eviction_listener(move |_, _, cause| match cause {
-            RemovalCause::Expired => metrics.evicted(Eviction::Expired),
-            RemovalCause::Size => metrics.evicted(Eviction::Size),
-            // Our own doing.
-            RemovalCause::Explicit | RemovalCause::Replaced => {}
+        .eviction_listener(move |key, _, cause| {
+            let eviction = match cause {
+                RemovalCause::Expired => Eviction::Expired,
+                RemovalCause::Size => Eviction::Size,
+                // Our own doing.
+                RemovalCause::Explicit | RemovalCause::Replaced => return,
+            };
+            metrics.evicted(eviction);
+            dropped(&key);
         })
         .build_with_hasher(RandomState::default())
 }
@@ -381,29 +404,83 @@ impl<K, V, E> Expiry<K, Kept<K, V, E>> for Lifetimes {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_is_kept_is_kept_for_longer_if_it_may_be_stale_for_longer() {
-        let bounds = |stale_max_s| Bounds {
-            bytes_max: 1_000_000,
+    type Bytes = Store<u8, u8, (), Option<u8>>;
+
+    fn now() -> Instant {
+        crate::clock::Clock::of_the_machine().now()
+    }
+
+    fn bounds(stale_max_s: u64) -> Bounds {
+        Bounds {
+            bytes_max: 64 * 1024 * 1024,
             stale_max: Duration::from_secs(stale_max_s),
             fault_kept: Duration::from_secs(1),
-        };
-        let values: Values<u8, u8, Option<u8>> = Values {
+        }
+    }
+
+    fn store(bounds: Bounds) -> Bytes {
+        let values = Values {
             key_bytes: |_| 1,
-            bytes: |_| 1,
+            // Few have room.
+            bytes: |_| 10 * 1024 * 1024,
             is_minor: |_| false,
             lend: |_| Arc::new(|| None),
             scopes: |_, _| vec![],
         };
-        let now = crate::clock::Clock::of_the_machine().now();
         let purges = Arc::new(Purges::new());
-        let store: Store<_, _, (), _> = Store::new(bounds(10), values, purges, Metrics::default());
+        Store::new(bounds, values, purges, Metrics::default())
+    }
+
+    fn keep(store: &Bytes, key: u8, value: u8, now: Instant) {
         let brought = Brought {
-            answer: Answer::new(7, now, now, Duration::from_secs(5)),
+            answer: Answer::new(value, now, now, Duration::from_secs(5)),
             lent_to: None,
             epoch: 0,
         };
-        store.keep(&1, brought, now);
+        store.keep(&key, brought, now);
+    }
+
+    fn recalled(store: &Bytes, key: u8, now: Instant) -> Option<u8> {
+        let answer = store.recall(&key, now).answer;
+        answer.map(|answer| answer.value)
+    }
+
+    #[test]
+    fn what_is_recalled_again_and_again_is_what_is_kept_by_now() {
+        let (store, now) = (store(bounds(10)), now());
+        for value in 0..3 {
+            keep(&store, 1, value, now);
+            for _ in 0..3 {
+                assert_eq!(recalled(&store, 1, now), Some(value));
+            }
+        }
+
+        store.clear();
+
+        assert_eq!(recalled(&store, 1, now), None);
+    }
+
+    #[test]
+    fn what_is_pushed_out_is_gone_however_often_it_was_recalled() {
+        let (store, now) = (store(bounds(10)), now());
+        keep(&store, 1, 7, now);
+        for _ in 0..3 {
+            assert_eq!(recalled(&store, 1, now), Some(7));
+        }
+
+        for key in 2..20 {
+            keep(&store, key, 0, now);
+        }
+        store.size();
+
+        assert_eq!(store.major.get(&1).map(|_| ()), None);
+        assert_eq!(recalled(&store, 1, now), None);
+    }
+
+    #[test]
+    fn what_is_kept_is_kept_for_longer_if_it_may_be_stale_for_longer() {
+        let (store, now) = (store(bounds(10)), now());
+        keep(&store, 1, 7, now);
 
         for (stale_max_s, expected_s) in [(9, 16), (10, 16), (3_600, 3_606)] {
             let store = store.with(bounds(stale_max_s), now);
