@@ -3,10 +3,12 @@
 //! The store has to be told whenever something is recalled, as it drops what nobody wants; and that
 //! costs more than to find it: a queue goes through all that is kept. A few meetings are asked for
 //! again and again, though. These are held in a small table beside it, from which they are had without
-//! the store's knowledge; and every few seconds from the store, which then knows that they are wanted.
-//! That is soon enough: WeCom's quota bounds how fast anything comes that could push them out.
+//! the store's knowledge; and twice a minute from the store, which then knows that they are wanted.
+//! That is soon enough: WeCom's quota bounds how fast anything comes that could push them out; and
+//! if one is pushed out all the same, it is asked for once more.
 //!
-//! Nothing is near that the store does not have. Whoever changes what it has under a key makes it
+//! Nothing is near that the store does not have, but for what it has dropped as nobody would believe it
+//! any more. Whoever changes what it has under a key makes it
 //! forgotten here afterwards; and what was recalled before that is not taken in after it.
 
 use std::hash::BuildHasher;
@@ -24,7 +26,7 @@ use arc_swap::ArcSwapOption;
 use foldhash::quality::RandomState;
 
 /// For how long the store is not told.
-const NEAR: Duration = Duration::from_secs(10);
+const NEAR: Duration = Duration::from_secs(30);
 
 /// There is one place for so many bytes of the store. What is held in one takes some 400, beside what
 /// the store has of it.
@@ -86,31 +88,35 @@ impl<K: Clone + Eq + Hash, T: Clone> Near<K, T> {
         {
             return Some(note.value.clone());
         }
-        if place.missed.load(Ordering::Relaxed) != hash {
-            place.missed.store(hash, Ordering::Relaxed);
-            return recall();
-        }
-        let forgotten = *place.forgotten();
+        let is_second = place.missed.load(Ordering::Relaxed) == hash;
+        let forgotten = is_second.then(|| *place.forgotten());
+        // What the store does not have takes no place from what it has.
         let value = recall()?;
-        let note = Note {
-            key: key.clone(),
-            value: value.clone(),
-            until: now + NEAR,
-        };
-        place.hold(hash, note, forgotten);
+        if let Some(forgotten) = forgotten {
+            let note = Note {
+                key: key.clone(),
+                value: value.clone(),
+                until: now + NEAR,
+            };
+            place.hold(hash, note, forgotten);
+        } else {
+            place.missed.store(hash, Ordering::Relaxed);
+        }
         Some(value)
     }
 
     /// Forgets what is near of `key`: the store has changed.
     pub(super) fn forget(&self, key: &K) {
         if let Some(place) = self.place(self.hashes.hash_one(key)) {
-            place.forget();
+            place.forget(|note| note.key == *key);
         }
     }
 
     /// Forgets everything.
     pub(super) fn clear(&self) {
-        self.places.iter().for_each(Place::forget);
+        for place in &self.places {
+            place.forget(|_| true);
+        }
     }
 
     fn place(&self, hash: u64) -> Option<&Place<K, T>> {
@@ -136,10 +142,13 @@ impl<K, T> Place<K, T> {
         }
     }
 
-    fn forget(&self) {
+    /// Forgets what is held if it is meant, and has nothing taken in that was recalled before.
+    fn forget(&self, is_meant: impl FnOnce(&Note<K, T>) -> bool) {
         let mut forgotten = self.forgotten();
         *forgotten = forgotten.wrapping_add(1);
-        self.held.store(None);
+        if self.held.load().as_deref().is_some_and(is_meant) {
+            self.held.store(None);
+        }
     }
 }
 
@@ -200,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_store_is_told_of_what_is_recalled_again_and_again_every_few_seconds() {
+    fn the_store_is_told_of_what_is_recalled_again_and_again_twice_a_minute() {
         let shelf = Shelf::new();
 
         assert_eq!(shelf.recalled_while(1, 10), 2);
@@ -227,6 +236,18 @@ mod tests {
         }
         assert_eq!(shelf.recalled_while(2, 3), 2);
         assert_eq!(shelf.recalled_while(1, 3), 2);
+    }
+
+    #[test]
+    fn what_the_store_does_not_have_takes_no_place_from_what_it_has() {
+        let shelf = Shelf::new();
+        shelf.recalled_while(1, 1);
+
+        for _ in 0..3 {
+            assert_eq!(shelf.near.recall(&2, shelf.now, || None), None);
+        }
+
+        assert_eq!(shelf.recalled_while(1, 2), 1);
     }
 
     #[test]

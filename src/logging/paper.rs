@@ -5,8 +5,8 @@
 //! the newest are lost, and counted.
 //!
 //! There are several sheets, and a thread keeps to one of them, so that those who serve callers do not
-//! wait for one another. Lines of one thread are written in their order; those of two, within these few
-//! milliseconds, in any.
+//! wait for one another. Lines of one thread are written in their order; those of two, within the time
+//! that it takes to gather and to write them, in any.
 
 use std::io;
 use std::io::Write;
@@ -23,8 +23,11 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Bytes of lines that wait on one sheet, at most; as many may be on their way out.
-const WAITING_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of lines that wait on one sheet, at most; those of one sheet may be on their way out besides.
+const WAITING_BYTES_MAX: usize = 512 * 1024;
+
+/// Memory that is kept for what is on its way. What was more is given back.
+const TAKEN_BYTES: usize = 64 * 1024;
 
 /// Sheets: as many as there are threads that serve callers, on most machines.
 const SHEETS: usize = 16;
@@ -140,6 +143,7 @@ impl Paper {
                     is_all_written = false;
                     self.write(&taken, &mut out);
                     taken.clear();
+                    taken.shrink_to(TAKEN_BYTES);
                 }
             }
         }
@@ -267,6 +271,20 @@ mod tests {
         let written: Vec<u8> = read.iter().flatten().collect();
         assert_eq!(written, b"a\nb\nc\n");
         assert_eq!(paper.lost(), 0);
+    }
+
+    #[test]
+    fn a_line_is_written_soon_whether_or_not_another_was_before_it() {
+        let (out, allow, read) = slow();
+        let paper = Paper::default();
+        let _closing = paper.clone().begin(out).expect("a thread");
+        drop(allow);
+
+        for line in ["a\n", "b\n", "c\n"] {
+            paper.leave(line.as_bytes());
+            let written = read.recv_timeout(Duration::from_secs(20));
+            assert_eq!(written.as_deref(), Ok(line.as_bytes()));
+        }
     }
 
     #[test]
