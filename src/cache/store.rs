@@ -461,6 +461,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_changed_where_it_is_kept_is_recalled_as_it_is_now() {
+        let (store, now) = (store(bounds(10)), now());
+        keep(&store, 1, 7, now);
+        for _ in 0..3 {
+            assert_eq!(recalled(&store, 1, now), Some(7));
+        }
+
+        store.change(&1, |kept| {
+            let answer = kept.answer.map(|answer| answer.map(|_| Held::Own(8)));
+            Some(Kept { answer, ..kept })
+        });
+
+        assert_eq!(recalled(&store, 1, now), Some(8));
+    }
+
+    #[test]
     fn what_is_pushed_out_is_gone_however_often_it_was_recalled() {
         let (store, now) = (store(bounds(10)), now());
         keep(&store, 1, 7, now);

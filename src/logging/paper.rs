@@ -108,20 +108,13 @@ impl Paper {
     /// Leaves a line to be written.
     pub(super) fn leave(&self, line: &[u8]) {
         let sheet = SHEET.with(|&place| self.0.sheets.get(place));
-        let Some(mut waiting) = sheet.map(Sheet::lines) else {
-            return;
-        };
-        let is_first = waiting.is_empty();
-        if waiting.len() + line.len() > WAITING_BYTES_MAX {
-            drop(waiting);
-            self.lose(1);
-            return;
-        }
-        waiting.extend_from_slice(line);
-        drop(waiting);
-        if is_first {
-            self.news().has_lines = true;
-            self.0.told.notify_all();
+        match sheet.and_then(|sheet| sheet.take_in(line)) {
+            None => self.lose(1),
+            Some(Taken::Beside) => {}
+            Some(Taken::First) => {
+                self.news().has_lines = true;
+                self.0.told.notify_all();
+            }
         }
     }
 
@@ -171,7 +164,28 @@ impl Paper {
     }
 }
 
+/// Whether a line is the first that waits on its sheet.
+enum Taken {
+    Beside,
+    First,
+}
+
 impl Sheet {
+    /// Takes in a line, if there is room.
+    fn take_in(&self, line: &[u8]) -> Option<Taken> {
+        let mut waiting = self.lines();
+        if waiting.len() + line.len() > WAITING_BYTES_MAX {
+            return None;
+        }
+        let taken = if waiting.is_empty() {
+            Taken::First
+        } else {
+            Taken::Beside
+        };
+        waiting.extend_from_slice(line);
+        Some(taken)
+    }
+
     fn lines(&self) -> MutexGuard<'_, Vec<u8>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -250,17 +264,20 @@ mod tests {
         }
     }
 
-    fn slow() -> (Slow, mpsc::Sender<io::Result<()>>, mpsc::Receiver<Vec<u8>>) {
+    type Allow = mpsc::Sender<io::Result<()>>;
+
+    /// Paper that is written to such a one; what tells it to take, and what it has taken.
+    fn slow() -> (Paper, Closing, Allow, mpsc::Receiver<Vec<u8>>) {
         let (allow, may) = mpsc::channel();
         let (written, read) = mpsc::channel();
-        (Slow { may, written }, allow, read)
+        let paper = Paper::default();
+        let closing = paper.clone().begin(Slow { may, written });
+        (paper, closing.expect("a thread"), allow, read)
     }
 
     #[test]
     fn what_is_left_is_written_in_its_order_and_the_rest_at_the_end() {
-        let (out, allow, read) = slow();
-        let paper = Paper::default();
-        let closing = paper.clone().begin(out).expect("a thread");
+        let (paper, closing, allow, read) = slow();
 
         for line in ["a\n", "b\n", "c\n"] {
             paper.leave(line.as_bytes());
@@ -275,9 +292,7 @@ mod tests {
 
     #[test]
     fn a_line_is_written_soon_whether_or_not_another_was_before_it() {
-        let (out, allow, read) = slow();
-        let paper = Paper::default();
-        let _closing = paper.clone().begin(out).expect("a thread");
+        let (paper, _closing, allow, read) = slow();
         drop(allow);
 
         for line in ["a\n", "b\n", "c\n"] {
@@ -289,9 +304,7 @@ mod tests {
 
     #[test]
     fn lines_of_many_threads_are_all_written_and_those_of_each_in_their_order() {
-        let (out, allow, read) = slow();
-        let paper = Paper::default();
-        let closing = paper.clone().begin(out).expect("a thread");
+        let (paper, closing, allow, read) = slow();
         drop(allow);
         let threads = 0..2 * SHEETS;
 
@@ -326,9 +339,7 @@ mod tests {
 
     #[test]
     fn what_comes_faster_than_it_is_taken_is_lost_and_counted() {
-        let (out, allow, read) = slow();
-        let paper = Paper::default();
-        let closing = paper.clone().begin(out).expect("a thread");
+        let (paper, closing, allow, read) = slow();
         let line = [b'x'; 1024];
 
         // Nothing is taken yet: as much may be on its way out as waits.
@@ -347,9 +358,7 @@ mod tests {
 
     #[test]
     fn lines_that_cannot_be_written_are_counted_and_those_after_them_are_written() {
-        let (out, allow, read) = slow();
-        let paper = Paper::default();
-        let closing = paper.clone().begin(out).expect("a thread");
+        let (paper, closing, allow, read) = slow();
 
         paper.leave(b"a\n");
         allow
