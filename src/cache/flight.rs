@@ -113,6 +113,12 @@ impl<K: Clone + Eq + Hash, T> Flights<K, T> {
         Boarding::Started(Seat(waiter), ticket)
     }
 
+    /// Has no flight start or land while `act` is called.
+    pub(super) fn hold<R>(&self, act: impl FnOnce() -> R) -> R {
+        let _under_way = self.table();
+        act()
+    }
+
     /// How many flights are on the table.
     pub(super) fn under_way(&self) -> usize {
         self.table().len()

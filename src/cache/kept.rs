@@ -4,7 +4,6 @@
 //! bytes; the other only borrows it, and finds nothing when there is no room for the owner any more.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Memory;
 use super::Remembered;
@@ -35,27 +34,30 @@ impl<V: Clone> Held<V> {
     }
 }
 
-/// What is kept under one key.
+/// What is kept under one key. It is not changed: another is put in its place.
 #[derive(Clone)]
 pub(super) struct Kept<K, V, E> {
+    pub(super) key: K,
     pub(super) answer: Option<Answer<Held<V>>>,
     pub(super) fault: Option<Box<Remembered<E>>>,
-    /// The key to which the value is lent.
-    pub(super) lent_to: Option<Arc<K>>,
     /// How many purges there had been of which this knows.
     pub(super) epoch: u64,
-    pub(super) span: Duration,
+    /// For how many seconds it is kept. (Less of a number than a `Duration`: there may be a great many.)
+    pub(super) span_s: u32,
+    /// Whether the value is lent to its other name.
+    pub(super) lends: bool,
 }
 
-impl<K, V: Clone, E> Kept<K, V, E> {
+impl<K, V, E> Kept<K, V, E> {
     /// Nothing, of which nothing was purged since.
-    pub(super) fn nothing(epoch: u64) -> Self {
+    pub(super) fn nothing(key: K, epoch: u64) -> Self {
         Self {
+            key,
             answer: None,
             fault: None,
-            lent_to: None,
             epoch,
-            span: Duration::ZERO,
+            span_s: 0,
+            lends: false,
         }
     }
 
@@ -63,27 +65,28 @@ impl<K, V: Clone, E> Kept<K, V, E> {
         self.answer.is_none() && self.fault.is_none()
     }
 
-    pub(super) fn memory(self) -> Memory<V, E> {
-        let Self { answer, fault, .. } = self;
-        let revived = answer.and_then(|answer| {
+    pub(super) fn memory(&self) -> Memory<V, E>
+    where
+        V: Clone,
+        E: Clone,
+    {
+        let answer = self.answer.as_ref().and_then(|answer| {
             let value = answer.value.value()?;
-            Some(answer.map(|_| value))
+            Some(answer.as_ref().map(|_| value))
         });
         Memory {
-            answer: revived,
-            fault,
+            answer,
+            fault: self.fault.clone(),
         }
     }
 }
 
-/// Bytes that something kept under `key` takes. What is lent is counted where it is owned.
-pub(super) fn weigh<K, V, E, S>(values: Values<K, V, S>, key: &K, kept: &Kept<K, V, E>) -> u32 {
+/// Bytes that something kept takes. What is lent is counted where it is owned.
+pub(super) fn weigh<K, V, E, S>(values: Values<K, V, S>, kept: &Kept<K, V, E>) -> u32 {
     let value_bytes = match kept.answer.as_ref().map(|answer| &answer.value) {
         None | Some(Held::Lent(_)) => 0,
         Some(Held::Own(value)) => (values.bytes)(value),
     };
-    let lent_to = kept.lent_to.as_deref();
-    let lent_to_bytes = lent_to.map_or(0, |key| (values.key_bytes)(key));
-    let bytes = (values.key_bytes)(key) + value_bytes + lent_to_bytes + UPKEEP_BYTES;
+    let bytes = (values.key_bytes)(&kept.key) + value_bytes + UPKEEP_BYTES;
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }

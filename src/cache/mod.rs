@@ -17,6 +17,8 @@ mod tests;
 
 use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -78,6 +80,8 @@ pub struct Values<K, V, S> {
     pub bytes: fn(&V) -> usize,
     /// Whether a value is one of those that can be had in any number and are worth little.
     pub is_minor: fn(&V) -> bool,
+    /// The other key by which a value that was asked for by this one may be known.
+    pub other_name: fn(&K, &V) -> Option<K>,
     /// A value for as long as another holds it.
     pub lend: fn(&V) -> Lent<V>,
     /// Every scope that a key is in, together with what is kept under it; the default, which is
@@ -172,7 +176,9 @@ pub struct Surroundings {
 
 /// Answers of type `V` to questions of type `K`, or faults of type `E`; purged by scopes of type `S`.
 pub struct Cache<K, V, E, S> {
+    /// Changed, and replaced, while no flight lands.
     store: Arc<ArcSwap<Store<K, V, E, S>>>,
+    adjusting: Mutex<()>,
     flights: Arc<Flights<K, Landed<V, E>>>,
     purges: Arc<Purges<S>>,
     clock: Clock,
@@ -194,9 +200,16 @@ where
             tasks,
         } = surroundings;
         let purges = Arc::new(Purges::new());
-        let store = Store::new(limits.bounds(), values, Arc::clone(&purges), metrics);
+        let store = Store::new(
+            limits.bounds(),
+            values,
+            Arc::clone(&purges),
+            metrics,
+            clock.now(),
+        );
         Self {
             store: Arc::new(ArcSwap::from_pointee(store)),
+            adjusting: Mutex::new(()),
             flights: Flights::new(limits.flights_max, limits.waiters_max),
             purges,
             clock,
@@ -205,10 +218,18 @@ where
     }
 
     /// Keeps to other bounds from now on, those on flights aside. What is kept stays, as far as there
-    /// is room for it; an answer that lands meanwhile may have to be asked for again.
+    /// is room for it, and what lands meanwhile. One at a time: others wait.
     pub fn adjust(&self, limits: Limits) {
-        let store = self.store.load().with(limits.bounds(), self.clock.now());
-        self.store.store(Arc::new(store));
+        let _turn = self
+            .adjusting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (store, now) = (self.store.load(), self.clock.now());
+        let adjusted = store.with(limits.bounds(), now);
+        self.flights.hold(|| {
+            store.hand_over(&adjusted, now);
+            self.store.store(Arc::new(adjusted));
+        });
     }
 
     /// How much is kept: entries, and the bytes they take.
@@ -267,7 +288,9 @@ where
     /// Has the bytes counted again that are kept under `key`, if it is still the value of which
     /// `is_same` says so: it has grown.
     pub fn reweigh(&self, key: &K, is_same: impl Fn(&V) -> bool) {
-        self.store.load().reweigh(key, self.clock.now(), is_same);
+        let now = self.clock.now();
+        self.flights
+            .hold(|| self.store.load().reweigh(key, now, is_same));
     }
 
     /// Purges every answer in these scopes. An answer on its way is given to those who wait for it,
@@ -336,7 +359,7 @@ where
         let other_name = other_name.filter(|(name, _)| !(landing.is_under_way)(name));
         let brought = Brought {
             answer: answer.clone(),
-            lent_to: other_name.as_ref().map(|(name, _)| name),
+            lends: other_name.is_some(),
             epoch,
         };
         let is_kept = if landing.is_diverted {

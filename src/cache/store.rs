@@ -6,15 +6,18 @@
 //! There are two segments, so that what weighs little and can be had in any number (that there is
 //! nothing under some name) cannot push out what is worth keeping.
 
+use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
 use foldhash::quality::RandomState;
 use moka::Expiry;
 use moka::notification::RemovalCause;
-use moka::ops::compute::Op;
 use moka::policy::EvictionPolicy;
 
 use super::Memory;
@@ -24,6 +27,7 @@ use super::kept::Held;
 use super::kept::Kept;
 use super::kept::weigh;
 use super::near::Near;
+use super::near::Recalled;
 use super::purges::Purges;
 use super::purges::Verdict;
 use crate::freshness::Answer;
@@ -32,18 +36,20 @@ use crate::metrics::Metrics;
 
 /// For how much longer moka keeps what may be of use: its clock is not ours, so it must not be the
 /// one that decides, least of all in the moment in which a window ends.
-const LEEWAY: Duration = Duration::from_secs(1);
+const LEEWAY: Duration = Duration::from_secs(2);
 
 /// Of the bytes, one in so many is for the minor segment.
 const MINOR_SHARE: u64 = 16;
 
-/// The store.
+/// The store. One at a time changes it; whoever likes looks at it meanwhile.
 pub(super) struct Store<K, V, E, S> {
     major: Segment<K, V, E>,
     /// Where [`Values::is_minor`] says so, and for faults that stand beside no answer.
     minor: Segment<K, V, E>,
     /// Some of the major segment's.
-    near: Arc<Near<K, Kept<K, V, E>>>,
+    near: Arc<Near<K, V, E>>,
+    /// Where something was changed since [`Store::with`] began to copy it; `None` if nobody does.
+    changed: Mutex<Option<HashSet<K>>>,
     values: Values<K, V, S>,
     bounds: Bounds,
     purges: Arc<Purges<S>>,
@@ -62,17 +68,17 @@ pub(super) struct Bounds {
 }
 
 /// An answer to keep.
-pub(super) struct Brought<'a, K, V> {
+pub(super) struct Brought<V> {
     pub(super) answer: Answer<V>,
-    /// The key to which its value is lent.
-    pub(super) lent_to: Option<&'a K>,
+    /// Whether its value is lent to its other name.
+    pub(super) lends: bool,
     /// How many purges there had been when it was asked for.
     pub(super) epoch: u64,
 }
 
 /// Whoever may ask for a meeting knows no way to make its name collide with others: the hash begins
 /// with a number of the process.
-type Segment<K, V, E> = moka::sync::Cache<K, Kept<K, V, E>, RandomState>;
+type Segment<K, V, E> = moka::sync::Cache<K, Arc<Kept<K, V, E>>, RandomState>;
 
 impl<K, V, E, S> Store<K, V, E, S>
 where
@@ -86,13 +92,14 @@ where
         values: Values<K, V, S>,
         purges: Arc<Purges<S>>,
         metrics: Metrics,
+        now: Instant,
     ) -> Self {
         let minor_bytes = bounds.bytes_max / MINOR_SHARE;
         let major_bytes = bounds.bytes_max.saturating_sub(minor_bytes);
         // What comes must be kept, were it large and all else in demand: else it would be asked for
         // again and again. Nobody can make meetings up; absences can be, so there it is frequency
         // that decides.
-        let near = Arc::new(Near::new(major_bytes));
+        let near = Arc::new(Near::new(major_bytes, now));
         let dropped = {
             let near = Arc::clone(&near);
             move |key: &K| near.forget(key)
@@ -111,6 +118,7 @@ where
             major,
             minor,
             near,
+            changed: Mutex::new(None),
             values,
             bounds,
             purges,
@@ -118,7 +126,8 @@ where
         }
     }
 
-    /// The same with other bounds. What is kept stays, as far as there is room for it.
+    /// The same with other bounds. What is kept stays, as far as there is room for it; what is
+    /// changed from now on is still to be [handed over](Self::hand_over).
     pub(super) fn with(&self, bounds: Bounds, now: Instant) -> Self {
         let Self {
             major,
@@ -138,20 +147,33 @@ where
                 major: major.clone(),
                 minor: minor.clone(),
                 near: Arc::clone(near),
+                changed: Mutex::new(None),
                 values,
                 bounds,
                 purges,
                 metrics,
             };
         }
-        let other = Self::new(bounds, values, purges, metrics);
-        for (key, kept) in major.iter().chain(minor.iter()) {
-            let kept = self.judged(&key, kept);
+        let other = Self::new(bounds, values, purges, metrics, now);
+        *self.changed() = Some(HashSet::new());
+        for (_, kept) in major.iter().chain(minor.iter()) {
+            let kept = self.judged(Arc::unwrap_or_clone(kept));
             if !kept.is_nothing() {
-                other.put(&key, kept, now);
+                other.put(kept, now);
             }
         }
         other
+    }
+
+    /// Has `other`, which was made of this one, keep what this one keeps where it was changed since.
+    pub(super) fn hand_over(&self, other: &Self, now: Instant) {
+        let changed = self.changed().take();
+        for key in changed.into_iter().flatten() {
+            let kept = self.major.get(&key).or_else(|| self.minor.get(&key));
+            let kept = kept.map(Arc::unwrap_or_clone).map(|kept| self.judged(kept));
+            let epoch = self.purges.epoch();
+            other.put(kept.unwrap_or_else(|| Kept::nothing(key, epoch)), now);
+        }
     }
 
     /// How much is kept: entries, and the bytes they take. Has moka do the housekeeping that it puts
@@ -168,30 +190,38 @@ where
 
     /// What is remembered under `key` and may still be of use at `now`.
     pub(super) fn recall(&self, key: &K, now: Instant) -> Memory<V, E> {
-        self.kept(key, now).map(Kept::memory).unwrap_or_default()
+        let Some(kept) = &*self.kept(key, now) else {
+            return Memory::default();
+        };
+        let purged = self.purged(kept);
+        let Memory { answer, fault } = purged.as_ref().unwrap_or(kept).memory();
+        Memory {
+            answer: answer.filter(|answer| self.is_of_use(answer, now)),
+            fault,
+        }
     }
 
     /// Keeps this answer under `key`, in place of what was there. Whether it is kept as it came.
-    pub(super) fn keep(&self, key: &K, brought: Brought<'_, K, V>, now: Instant) -> bool {
+    pub(super) fn keep(&self, key: &K, brought: Brought<V>, now: Instant) -> bool {
         let Brought {
             answer,
-            lent_to,
+            lends,
             epoch,
         } = brought;
         let lifetime = answer.lifetime();
         let kept = Kept {
             answer: Some(answer.map(Held::Own)),
-            lent_to: lent_to.cloned().map(Arc::new),
-            ..Kept::nothing(epoch)
+            lends,
+            ..Kept::nothing(key.clone(), epoch)
         };
-        let kept = self.judged(key, kept);
+        let kept = self.judged(kept);
         let as_it_came = |answer: &Answer<_>| answer.lifetime() == lifetime;
         let is_as_it_came = kept.answer.as_ref().is_some_and(as_it_came);
-        self.replace(key, kept, now) && is_as_it_came
+        self.replace(kept, now) && is_as_it_came
     }
 
     /// The same, unless a newer one is there.
-    pub(super) fn keep_if_newer(&self, key: &K, brought: Brought<'_, K, V>, now: Instant) -> bool {
+    pub(super) fn keep_if_newer(&self, key: &K, brought: Brought<V>, now: Instant) -> bool {
         self.is_news(key, &brought.answer, now) && self.keep(key, brought, now)
     }
 
@@ -201,29 +231,31 @@ where
             let lent = answer.map(|value| Held::Lent((self.values.lend)(&value)));
             let kept = Kept {
                 answer: Some(lent),
-                ..Kept::nothing(epoch)
+                ..Kept::nothing(key.clone(), epoch)
             };
-            self.replace(key, self.judged(key, kept), now);
+            self.replace(self.judged(kept), now);
         }
     }
 
     /// Remembers a fault under `key`, beside what is kept there.
     pub(super) fn keep_fault(&self, key: &K, fault: E, now: Instant) {
         let until = now + self.bounds.fault_kept;
-        let beside = self.kept(key, now);
-        let beside = beside.unwrap_or_else(|| Kept::nothing(self.purges.epoch()));
+        let beside = self.kept(key, now).as_deref().cloned();
+        let beside = beside.unwrap_or_else(|| Kept::nothing(key.clone(), self.purges.epoch()));
+        let beside = self.judged(beside);
         let kept = Kept {
+            answer: beside.answer.filter(|answer| self.is_of_use(answer, now)),
             fault: Some(Box::new(Remembered { fault, until })),
             ..beside
         };
-        self.put(key, kept, now);
+        self.put(kept, now);
     }
 
     /// Has the bytes under `key` counted again, if it is still `is_same` that is kept there.
     pub(super) fn reweigh(&self, key: &K, now: Instant, is_same: impl Fn(&V) -> bool) {
-        self.change(key, |kept| match &kept.answer.as_ref()?.value {
+        self.change(key, now, |kept| match &kept.answer.as_ref()?.value {
             Held::Own(value) if is_same(value) => Some(Kept {
-                span: self.kept_for(&kept, now),
+                span_s: self.kept_for_s(&kept, now),
                 ..kept
             }),
             Held::Lent(_) | Held::Own(_) => None,
@@ -237,33 +269,46 @@ where
         self.near.clear();
     }
 
-    /// What is kept under `key`, without an answer that is of no use any more.
-    fn kept(&self, key: &K, now: Instant) -> Option<Kept<K, V, E>> {
-        let major = self.near.recall(key, now, || self.major.get(key));
-        let kept = major.or_else(|| self.minor.get(key))?;
-        let mut kept = self.judged(key, kept);
-        let of_use = |answer: &Answer<_>| answer.staleness(now) <= self.bounds.stale_max;
-        kept.answer = kept.answer.filter(of_use);
-        Some(kept)
+    /// What is kept under `key`.
+    fn kept(&self, key: &K, now: Instant) -> Recalled<K, V, E> {
+        let recalled = self.near.recall(key, now, || self.major.get(key));
+        if recalled.is_some() {
+            return recalled;
+        }
+        self.minor.get(key).into()
+    }
+
+    /// Whether an answer may still be of use.
+    fn is_of_use<T>(&self, answer: &Answer<T>, now: Instant) -> bool {
+        answer.staleness(now) <= self.bounds.stale_max
     }
 
     /// What the purges since then leave of something.
-    fn judged(&self, key: &K, kept: Kept<K, V, E>) -> Kept<K, V, E> {
+    fn judged(&self, kept: Kept<K, V, E>) -> Kept<K, V, E> {
         let epoch = self.purges.epoch();
+        let kept = self.purged(&kept).unwrap_or(kept);
+        Kept { epoch, ..kept }
+    }
+
+    /// The same, if it is not what it was.
+    fn purged(&self, kept: &Kept<K, V, E>) -> Option<Kept<K, V, E>> {
+        let Kept { key, epoch, .. } = kept;
         let scopes = || {
             let answer = kept.answer.as_ref();
             let value = answer.and_then(|answer| answer.value.value());
             (self.values.scopes)(key, value.as_ref())
         };
-        match self.purges.judge(kept.epoch, scopes) {
-            Verdict::Dropped => Kept::nothing(epoch),
-            Verdict::ExpiredAt(at) => Kept {
-                answer: kept.answer.map(|answer| answer.expired(at)),
-                fault: None,
-                epoch,
-                ..kept
-            },
-            Verdict::Untouched => Kept { epoch, ..kept },
+        match self.purges.judge(*epoch, scopes) {
+            Verdict::Dropped => Some(Kept::nothing(key.clone(), *epoch)),
+            Verdict::ExpiredAt(at) => {
+                let kept = kept.clone();
+                Some(Kept {
+                    answer: kept.answer.map(|answer| answer.expired(at)),
+                    fault: None,
+                    ..kept
+                })
+            }
+            Verdict::Untouched => None,
         }
     }
 
@@ -273,47 +318,55 @@ where
     }
 
     /// Puts an answer in place of another, unless nothing is left of it. Whether there is room for it.
-    fn replace(&self, key: &K, kept: Kept<K, V, E>, now: Instant) -> bool {
+    fn replace(&self, kept: Kept<K, V, E>, now: Instant) -> bool {
         if kept.is_nothing() {
             return false;
         }
-        self.endow_borrower(key, now);
-        self.put(key, kept, now)
+        self.endow_borrower(&kept.key, now);
+        self.put(kept, now)
     }
 
     /// Whoever borrows from `key` owns from now on what it borrowed: it is about to be replaced.
     fn endow_borrower(&self, key: &K, now: Instant) {
-        let borrower = self.major.get(key).and_then(|kept| kept.lent_to);
+        let lender = self.major.get(key).filter(|kept| kept.lends);
+        let value = lender.and_then(|kept| kept.answer.as_ref()?.value.value());
+        let borrower = value.and_then(|value| (self.values.other_name)(key, &value));
         let Some(borrower) = borrower else {
             return;
         };
-        self.change(&borrower, |kept| {
+        self.change(&borrower, now, |kept| {
             let Held::Lent(lent) = &kept.answer.as_ref()?.value else {
                 return None;
             };
             let value = lent()?;
-            let span = self.kept_for(&kept, now);
+            let span_s = self.kept_for_s(&kept, now);
             let answer = kept.answer.map(|answer| answer.map(|_| Held::Own(value)));
             Some(Kept {
                 answer,
-                span,
+                span_s,
                 ..kept
             })
         });
     }
 
     /// Puts something else under `key`, if `change` makes something else of what is there.
-    fn change(&self, key: &K, change: impl FnOnce(Kept<K, V, E>) -> Option<Kept<K, V, E>>) {
-        let entry = self.major.entry_by_ref(key);
-        entry.and_compute_with(|entry| {
-            let kept = entry.map(moka::Entry::into_value);
-            kept.and_then(change).map_or(Op::Nop, Op::Put)
-        });
-        self.near.forget(key);
+    fn change(
+        &self,
+        key: &K,
+        now: Instant,
+        change: impl FnOnce(Kept<K, V, E>) -> Option<Kept<K, V, E>>,
+    ) {
+        let changed = self.major.get(key).map(Arc::unwrap_or_clone);
+        if let Some(kept) = changed.and_then(change).map(Arc::new) {
+            self.major.insert(key.clone(), Arc::clone(&kept));
+            self.near.renew(&kept, now);
+            self.note_change(key);
+        }
     }
 
-    /// Puts something under `key` in place of what was there. Whether there is room for it.
-    fn put(&self, key: &K, kept: Kept<K, V, E>, now: Instant) -> bool {
+    /// Puts something in place of what was there under its key; nothing, if it is nothing. Whether
+    /// there is room for it.
+    fn put(&self, kept: Kept<K, V, E>, now: Instant) -> bool {
         let is_minor = match kept.answer.as_ref().map(|answer| &answer.value) {
             None => true,
             Some(Held::Lent(_)) => false,
@@ -324,28 +377,50 @@ where
         } else {
             (&self.major, &self.minor)
         };
-        there.invalidate(key);
-        let bytes = u64::from(weigh(self.values, key, &kept));
+        let key = kept.key.clone();
+        there.invalidate(&key);
+        let bytes = u64::from(weigh(self.values, &kept));
         let has_room = here.policy().max_capacity().is_none_or(|max| bytes <= max);
-        if has_room {
-            let span = self.kept_for(&kept, now);
-            self.purges.kept_for(span);
-            here.insert(key.clone(), Kept { span, ..kept });
+        if has_room && !kept.is_nothing() {
+            let span_s = self.kept_for_s(&kept, now);
+            self.purges.kept_for(Duration::from_secs(span_s.into()));
+            let kept = Arc::new(Kept { span_s, ..kept });
+            here.insert(key.clone(), Arc::clone(&kept));
+            if is_minor {
+                self.near.forget(&key);
+            } else {
+                self.near.renew(&kept, now);
+            }
         } else {
-            here.invalidate(key);
+            here.invalidate(&key);
+            self.near.forget(&key);
         }
-        self.near.forget(key);
+        self.note_change(&key);
         has_room
     }
 
-    fn kept_for(&self, kept: &Kept<K, V, E>, now: Instant) -> Duration {
+    /// Notes that something was changed under `key`, for whoever is copying it.
+    fn note_change(&self, key: &K) {
+        if let Some(changed) = &mut *self.changed() {
+            changed.insert(key.clone());
+        }
+    }
+
+    /// A panic while it is held leaves it whole.
+    fn changed(&self) -> MutexGuard<'_, Option<HashSet<K>>> {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For how many seconds something may be of use, and a little longer.
+    fn kept_for_s(&self, kept: &Kept<K, V, E>, now: Instant) -> u32 {
         let answer = kept.answer.as_ref();
         let answer = answer.map(|answer| {
             (answer.lifetime() + self.bounds.stale_max).saturating_sub(answer.age(now))
         });
         let fault = kept.fault.as_ref();
         let fault = fault.map(|fault| fault.until.saturating_duration_since(now));
-        answer.max(fault).unwrap_or_default() + LEEWAY
+        let span = answer.max(fault).unwrap_or_default() + LEEWAY;
+        u32::try_from(span.as_secs()).unwrap_or(u32::MAX)
     }
 }
 
@@ -365,7 +440,7 @@ where
     moka::sync::Cache::builder()
         .max_capacity(bytes_max)
         .eviction_policy(policy)
-        .weigher(move |key, kept| weigh(values, key, kept))
+        .weigher(move |_, kept: &Arc<_>| weigh(values, kept))
         .expire_after(Lifetimes)
         .eviction_listener(move |key, _, cause| {
             let eviction = match cause {
@@ -384,19 +459,24 @@ where
 /// `None` would leave the old entry's time in force.
 struct Lifetimes;
 
-impl<K, V, E> Expiry<K, Kept<K, V, E>> for Lifetimes {
-    fn expire_after_create(&self, _: &K, kept: &Kept<K, V, E>, _: Instant) -> Option<Duration> {
-        Some(kept.span)
+impl<K, V, E> Expiry<K, Arc<Kept<K, V, E>>> for Lifetimes {
+    fn expire_after_create(
+        &self,
+        _: &K,
+        kept: &Arc<Kept<K, V, E>>,
+        _: Instant,
+    ) -> Option<Duration> {
+        Some(Duration::from_secs(kept.span_s.into()))
     }
 
     fn expire_after_update(
         &self,
         _: &K,
-        kept: &Kept<K, V, E>,
+        kept: &Arc<Kept<K, V, E>>,
         _: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
-        Some(kept.span)
+        Some(Duration::from_secs(kept.span_s.into()))
     }
 }
 
@@ -424,20 +504,29 @@ mod tests {
             // Few have room.
             bytes: |_| 10 * 1024 * 1024,
             is_minor: |_| false,
+            other_name: |_, _| None,
             lend: |_| Arc::new(|| None),
             scopes: |_, _| vec![],
         };
         let purges = Arc::new(Purges::new());
-        Store::new(bounds, values, purges, Metrics::default())
+        Store::new(bounds, values, purges, Metrics::default(), now())
     }
 
     fn keep(store: &Bytes, key: u8, value: u8, now: Instant) {
         let brought = Brought {
             answer: Answer::new(value, now, now, Duration::from_secs(5)),
-            lent_to: None,
+            lends: false,
             epoch: 0,
         };
         store.keep(&key, brought, now);
+    }
+
+    /// Changes the value where it is kept.
+    fn put_own(store: &Bytes, key: u8, value: u8) {
+        store.change(&key, now(), |kept| {
+            let answer = kept.answer.map(|answer| answer.map(|_| Held::Own(value)));
+            Some(Kept { answer, ..kept })
+        });
     }
 
     fn recalled(store: &Bytes, key: u8, now: Instant) -> Option<u8> {
@@ -468,10 +557,7 @@ mod tests {
             assert_eq!(recalled(&store, 1, now), Some(7));
         }
 
-        store.change(&1, |kept| {
-            let answer = kept.answer.map(|answer| answer.map(|_| Held::Own(8)));
-            Some(Kept { answer, ..kept })
-        });
+        put_own(&store, 1, 8);
 
         assert_eq!(recalled(&store, 1, now), Some(8));
     }
@@ -493,15 +579,63 @@ mod tests {
         assert_eq!(recalled(&store, 1, now), None);
     }
 
+    /// The same store with other bounds, while something is done to it.
+    fn with(store: &Bytes, bounds: Bounds, now: Instant, meanwhile: impl FnOnce()) -> Bytes {
+        let other = store.with(bounds, now);
+        meanwhile();
+        store.hand_over(&other, now);
+        other
+    }
+
+    #[test]
+    fn what_is_changed_while_the_bounds_are_is_kept_as_it_is_now() {
+        for (bytes_max, stale_max_s) in [(64, 10), (65, 10), (63, 10), (64, 11)] {
+            let (store, now) = (store(bounds(10)), now());
+            for key in 1..5 {
+                keep(&store, key, 0, now);
+            }
+            let bounds = Bounds {
+                bytes_max: bytes_max * 1024 * 1024,
+                ..bounds(stale_max_s)
+            };
+
+            let store = with(&store, bounds, now, || {
+                keep(&store, 1, 1, now);
+                put_own(&store, 2, 2);
+                store.keep_fault(&3, (), now);
+                store.put(Kept::nothing(4, 0), now);
+                keep(&store, 5, 5, now);
+            });
+
+            let recalled: Vec<_> = (1..6).map(|key| recalled(&store, key, now)).collect();
+            let expected = [Some(1), Some(2), Some(0), None, Some(5)];
+            assert_eq!(recalled, expected, "{bounds:?}");
+            assert!(store.recall(&3, now).fault.is_some(), "{bounds:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_changed_before_the_bounds_were_is_not_handed_over_again() {
+        let (store, now) = (store(bounds(10)), now());
+        keep(&store, 1, 1, now);
+
+        for stale_max_s in [11, 12] {
+            with(&store, bounds(stale_max_s), now, || keep(&store, 1, 2, now));
+            assert!(store.changed().is_none());
+            keep(&store, 1, 3, now);
+            assert!(store.changed().is_none());
+        }
+    }
+
     #[test]
     fn what_is_kept_is_kept_for_longer_if_it_may_be_stale_for_longer() {
         let (store, now) = (store(bounds(10)), now());
         keep(&store, 1, 7, now);
 
-        for (stale_max_s, expected_s) in [(9, 16), (10, 16), (3_600, 3_606)] {
-            let store = store.with(bounds(stale_max_s), now);
+        for (stale_max_s, expected_s) in [(9, 17), (10, 17), (3_600, 3_607)] {
+            let store = with(&store, bounds(stale_max_s), now, || {});
             let kept = store.major.get(&1).expect("kept");
-            assert_eq!(kept.span.as_secs(), expected_s, "{stale_max_s}");
+            assert_eq!(kept.span_s, expected_s, "{stale_max_s}");
         }
     }
 }

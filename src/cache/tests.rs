@@ -29,6 +29,7 @@ const VALUES: Values<&'static str, u64, Scope> = Values {
     key_bytes: |key| key.len(),
     bytes: |_| 1_000,
     is_minor: |value| *value > 1_000_000,
+    other_name: |_, _| None,
     lend: |value| {
         let value = *value;
         Arc::new(move || Some(value))
@@ -465,6 +466,7 @@ async fn what_has_grown_is_counted_again_if_it_is_still_the_same() {
         key_bytes: |key| key.len(),
         bytes: |size| size.load(Ordering::SeqCst),
         is_minor: |_| false,
+        other_name: |_, _| None,
         lend: |size| {
             let size = Arc::downgrade(size);
             Arc::new(move || size.upgrade())
@@ -511,8 +513,8 @@ async fn what_has_grown_is_counted_again_if_it_is_still_the_same() {
     );
 }
 
-/// A value of so many bytes.
-type Body = Arc<[u8]>;
+/// A value of so many bytes, and by which other name it is known.
+type Body = Arc<(Vec<u8>, Option<&'static str>)>;
 
 /// Keeps bodies, and has them asked for by either of two names.
 struct Library {
@@ -524,8 +526,9 @@ impl Library {
     fn new(bytes_max: u64) -> Self {
         let values = Values {
             key_bytes: |key: &&str| key.len(),
-            bytes: |body: &Body| body.len(),
+            bytes: |body: &Body| body.0.len(),
             is_minor: |_| false,
+            other_name: |_, body| body.1,
             lend: |body| {
                 let body = Arc::downgrade(body);
                 Arc::new(move || body.upgrade())
@@ -549,7 +552,7 @@ impl Library {
         bytes: usize,
         other_name: Option<&'static str>,
     ) -> bool {
-        let (body, now) = (Body::from(vec![0; bytes]), self.clock.now());
+        let (body, now) = (Body::new((vec![0; bytes], other_name)), self.clock.now());
         let answer = Answer::new(body, now, now, Duration::from_secs(9));
         let other_name = other_name.map(|name| (name, answer.clone()));
         let fetched = Fetched { answer, other_name };
@@ -565,7 +568,7 @@ impl Library {
         self.cache
             .recall(&key, self.clock.now())
             .answer
-            .map(|answer| answer.value.len())
+            .map(|answer| answer.value.0.len())
     }
 
     fn weighed(&self) -> u64 {

@@ -44,6 +44,17 @@ impl<V> Answer<V> {
         }
     }
 
+    /// The same answer, its value borrowed.
+    pub fn as_ref(&self) -> Answer<&V> {
+        Answer {
+            value: &self.value,
+            asked_at: self.asked_at,
+            on_its_way: self.on_its_way,
+            lifetime: self.lifetime,
+            is_cut_short: self.is_cut_short,
+        }
+    }
+
     /// The same answer, with what `change` makes of its value.
     pub fn map<W>(self, change: impl FnOnce(V) -> W) -> Answer<W> {
         let Self {

@@ -482,6 +482,7 @@ const VALUES: Values<Question, Finding, Scope> = Values {
         finding.meeting.as_ref().map_or(0, |views| views.bytes()) + other_name
     },
     is_minor: |finding| finding.meeting.is_err(),
+    other_name: |question, finding| finding.by_other_name(question),
     lend: Finding::lent,
     scopes: Scope::of,
 };
