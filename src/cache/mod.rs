@@ -54,6 +54,8 @@ pub struct Limits {
     pub stale_max: Duration,
     /// How long a fault is remembered.
     pub fault_kept: Duration,
+    /// The longest time that a question takes.
+    pub flight_max: Duration,
 }
 
 impl Limits {
@@ -200,6 +202,7 @@ where
             tasks,
         } = surroundings;
         let purges = Arc::new(Purges::new());
+        purges.kept_for(limits.flight_max);
         let store = Store::new(
             limits.bounds(),
             values,
@@ -225,6 +228,7 @@ where
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let (store, now) = (self.store.load(), self.clock.now());
+        self.purges.kept_for(limits.flight_max);
         let adjusted = store.with(limits.bounds(), now);
         self.flights.hold(|| {
             store.hand_over(&adjusted, now);
@@ -252,7 +256,7 @@ where
         self.purges.epoch()
     }
 
-    /// What is remembered and may still be of use at `now`. Never waits.
+    /// What is remembered and may still be of use at `now`. Waits for no question.
     pub fn recall(&self, key: &K, now: Instant) -> Memory<V, E> {
         self.store.load().recall(key, now)
     }
@@ -308,7 +312,12 @@ where
         self.purges.mark(scopes, thoroughness, self.clock.now());
         self.flights.divert(may_be_meant);
         if is_everything {
-            self.store.load().clear();
+            let store = self.flights.hold(|| {
+                let store = self.store.load_full();
+                store.clear();
+                store
+            });
+            self.tasks.spawn_blocking(move || store.clear_near());
         }
     }
 

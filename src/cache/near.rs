@@ -31,7 +31,8 @@ use super::kept::Kept;
 /// What comes in a second, were all that WeCom lets a corp ask answered with 4 KiB: 150,000 an hour.
 const BYTES_PER_SECOND: u64 = 150_000 * 4 * 1024 / 3_600;
 
-/// The store is not told for as long as that takes to push out one of so many parts of it.
+/// The store is not told for as long as that takes to push out one of so many parts of it; in whole
+/// seconds, of which the first is not.
 const PARTS: u64 = 64;
 
 /// There is one place for so many bytes of the store: about as many as there are meetings.
@@ -42,7 +43,7 @@ const ROW: usize = 1024;
 
 /// Some of what a store has.
 pub(super) struct Near<K, V, E> {
-    /// Each is made when it is first needed: a large cache may stay empty.
+    /// Each is made when one of its places is first looked for: a large cache may stay empty.
     rows: Box<[OnceLock<Row<K, V, E>>]>,
     places: usize,
     /// For how many seconds the store is not told.
@@ -138,7 +139,7 @@ impl<K: Eq + Hash, V, E> Near<K, V, E> {
         }
     }
 
-    /// Forgets everything.
+    /// Forgets everything. Goes through all places.
     pub(super) fn clear(&self) {
         for place in self.rows.iter().filter_map(OnceLock::get).flatten() {
             place.forget(|_| true);

@@ -41,7 +41,7 @@ pub(super) struct Purges<S> {
 struct Marks<S> {
     /// In the order in which they were made. Nothing stands before a thorough one.
     by_scope: HashMap<S, Vec<Mark>>,
-    /// The longest time for which anything was kept: a mark that is older is about nothing.
+    /// The longest time for which anything was kept, or on its way: a mark that is older is about nothing.
     kept_max: Duration,
 }
 
@@ -49,6 +49,8 @@ struct Marks<S> {
 struct Mark {
     epoch: u64,
     at: Instant,
+    /// When the last purge was for which it stands.
+    last_at: Instant,
     thoroughness: Thoroughness,
 }
 
@@ -79,7 +81,7 @@ impl<S: Default + Eq + Hash> Purges<S> {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Tells that something is kept for so long.
+    /// Tells that something is kept, or on its way, for so long.
     pub(super) fn kept_for(&self, span: Duration) {
         if self.read(|marks| marks.kept_max < span) {
             self.write(|marks| marks.kept_max = marks.kept_max.max(span));
@@ -92,6 +94,7 @@ impl<S: Default + Eq + Hash> Purges<S> {
             let mark = Mark {
                 epoch: self.epoch() + 1,
                 at: now,
+                last_at: now,
                 thoroughness,
             };
             marks.clear_away(now);
@@ -99,7 +102,7 @@ impl<S: Default + Eq + Hash> Purges<S> {
                 marks.put(scope, mark);
             }
             if marks.all().count() > MARKS_MAX {
-                marks.make_one(mark.epoch);
+                marks.make_one(mark.epoch, now);
             }
             self.epoch.store(mark.epoch, Ordering::Release);
         });
@@ -146,13 +149,13 @@ impl<S: Default + Eq + Hash> Marks<S> {
     fn clear_away(&mut self, now: Instant) {
         let kept_max = self.kept_max;
         self.by_scope.retain(|_, marks| {
-            marks.retain(|mark| now.saturating_duration_since(mark.at) <= kept_max);
+            marks.retain(|mark| now.saturating_duration_since(mark.last_at) <= kept_max);
             !marks.is_empty()
         });
     }
 
     /// Has one mark of that number stand for all of them: too much is then purged, never too little.
-    fn make_one(&mut self, epoch: u64) {
+    fn make_one(&mut self, epoch: u64, now: Instant) {
         let Some(first) = self.all().min_by_key(|mark| mark.at).copied() else {
             return;
         };
@@ -165,6 +168,7 @@ impl<S: Default + Eq + Hash> Marks<S> {
         let mark = Mark {
             epoch,
             at: first.at,
+            last_at: now,
             thoroughness,
         };
         self.by_scope.clear();
@@ -243,6 +247,22 @@ mod tests {
         purges.mark(vec![], Thoroughness::Drop, now + Duration::from_secs(61));
 
         assert_eq!(marks(&purges), 0);
+    }
+
+    #[test]
+    fn what_many_marks_were_made_is_not_forgotten_before_the_last_of_them() {
+        let (purges, now) = (purges(), now());
+        let at = |second| now + Duration::from_secs(second);
+        purges.mark(vec![Some(0)], Thoroughness::Drop, now);
+        let scopes = (1..=MARKS_MAX).map(Some).collect();
+        purges.mark(scopes, Thoroughness::Drop, at(59));
+
+        for (second, expected) in [(119, Verdict::Dropped), (120, Verdict::Untouched)] {
+            purges.mark(vec![], Thoroughness::Drop, at(second));
+
+            let verdict = purges.judge(0, || vec![None, Some(MARKS_MAX)]);
+            assert_eq!(verdict, expected, "after {second} s");
+        }
     }
 
     #[test]

@@ -48,12 +48,18 @@ pub(super) struct Store<K, V, E, S> {
     minor: Segment<K, V, E>,
     /// Some of the major segment's.
     near: Arc<Near<K, V, E>>,
-    /// Where something was changed since [`Store::with`] began to copy it; `None` if nobody does.
-    changed: Mutex<Option<HashSet<K>>>,
+    /// What was changed since [`Store::with`] began to copy it; `None` if nobody does.
+    changes: Mutex<Option<Changes<K>>>,
     values: Values<K, V, S>,
     bounds: Bounds,
     purges: Arc<Purges<S>>,
     metrics: Metrics,
+}
+
+/// What was changed in a store.
+struct Changes<K> {
+    is_cleared: bool,
+    keys: HashSet<K>,
 }
 
 /// What bounds a store.
@@ -118,7 +124,7 @@ where
             major,
             minor,
             near,
-            changed: Mutex::new(None),
+            changes: Mutex::new(None),
             values,
             bounds,
             purges,
@@ -147,7 +153,7 @@ where
                 major: major.clone(),
                 minor: minor.clone(),
                 near: Arc::clone(near),
-                changed: Mutex::new(None),
+                changes: Mutex::new(None),
                 values,
                 bounds,
                 purges,
@@ -155,7 +161,10 @@ where
             };
         }
         let other = Self::new(bounds, values, purges, metrics, now);
-        *self.changed() = Some(HashSet::new());
+        *self.changes() = Some(Changes {
+            is_cleared: false,
+            keys: HashSet::new(),
+        });
         for (_, kept) in major.iter().chain(minor.iter()) {
             let kept = self.judged(Arc::unwrap_or_clone(kept));
             if !kept.is_nothing() {
@@ -167,8 +176,14 @@ where
 
     /// Has `other`, which was made of this one, keep what this one keeps where it was changed since.
     pub(super) fn hand_over(&self, other: &Self, now: Instant) {
-        let changed = self.changed().take();
-        for key in changed.into_iter().flatten() {
+        let Some(Changes { is_cleared, keys }) = self.changes().take() else {
+            return;
+        };
+        if is_cleared {
+            other.clear();
+            other.clear_near();
+        }
+        for key in keys {
             let kept = self.major.get(&key).or_else(|| self.minor.get(&key));
             let kept = kept.map(Arc::unwrap_or_clone).map(|kept| self.judged(kept));
             let epoch = self.purges.epoch();
@@ -262,10 +277,17 @@ where
         });
     }
 
-    /// Drops everything.
+    /// Drops everything. What is near still holds some of it, until it is [told](Self::clear_near).
     pub(super) fn clear(&self) {
         self.major.invalidate_all();
         self.minor.invalidate_all();
+        if let Some(changes) = &mut *self.changes() {
+            changes.is_cleared = true;
+        }
+    }
+
+    /// Has nothing be near any more. Takes some time: a large cache has many places.
+    pub(super) fn clear_near(&self) {
         self.near.clear();
     }
 
@@ -317,11 +339,8 @@ where
         known.is_none_or(|known| known.asked_at() < answer.asked_at())
     }
 
-    /// Puts an answer in place of another, unless nothing is left of it. Whether there is room for it.
+    /// Puts an answer in place of another; nothing, if nothing is left of it. Whether it is kept.
     fn replace(&self, kept: Kept<K, V, E>, now: Instant) -> bool {
-        if kept.is_nothing() {
-            return false;
-        }
         self.endow_borrower(&kept.key, now);
         self.put(kept, now)
     }
@@ -359,13 +378,13 @@ where
         let changed = self.major.get(key).map(Arc::unwrap_or_clone);
         if let Some(kept) = changed.and_then(change).map(Arc::new) {
             self.major.insert(key.clone(), Arc::clone(&kept));
-            self.near.renew(&kept, now);
+            self.have_near(&kept, now);
             self.note_change(key);
         }
     }
 
-    /// Puts something in place of what was there under its key; nothing, if it is nothing. Whether
-    /// there is room for it.
+    /// Puts something in place of what was there under its key; nothing, if it is nothing, or there is
+    /// no room for it. Whether it is kept.
     fn put(&self, kept: Kept<K, V, E>, now: Instant) -> bool {
         let is_minor = match kept.answer.as_ref().map(|answer| &answer.value) {
             None => true,
@@ -381,7 +400,8 @@ where
         there.invalidate(&key);
         let bytes = u64::from(weigh(self.values, &kept));
         let has_room = here.policy().max_capacity().is_none_or(|max| bytes <= max);
-        if has_room && !kept.is_nothing() {
+        let is_kept = has_room && !kept.is_nothing();
+        if is_kept {
             let span_s = self.kept_for_s(&kept, now);
             self.purges.kept_for(Duration::from_secs(span_s.into()));
             let kept = Arc::new(Kept { span_s, ..kept });
@@ -389,26 +409,35 @@ where
             if is_minor {
                 self.near.forget(&key);
             } else {
-                self.near.renew(&kept, now);
+                self.have_near(&kept, now);
             }
         } else {
             here.invalidate(&key);
             self.near.forget(&key);
         }
         self.note_change(&key);
-        has_room
+        is_kept
+    }
+
+    /// Has this be near, as it was put into the major segment; unless it was pushed out at once, of
+    /// which nobody would tell again.
+    fn have_near(&self, kept: &Arc<Kept<K, V, E>>, now: Instant) {
+        self.near.renew(kept, now);
+        if !self.major.contains_key(&kept.key) {
+            self.near.forget(&kept.key);
+        }
     }
 
     /// Notes that something was changed under `key`, for whoever is copying it.
     fn note_change(&self, key: &K) {
-        if let Some(changed) = &mut *self.changed() {
-            changed.insert(key.clone());
+        if let Some(changes) = &mut *self.changes() {
+            changes.keys.insert(key.clone());
         }
     }
 
     /// A panic while it is held leaves it whole.
-    fn changed(&self) -> MutexGuard<'_, Option<HashSet<K>>> {
-        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn changes(&self) -> MutexGuard<'_, Option<Changes<K>>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// For how many seconds something may be of use, and a little longer.
@@ -483,6 +512,7 @@ impl<K, V, E> Expiry<K, Arc<Kept<K, V, E>>> for Lifetimes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::Thoroughness;
 
     type Bytes = Store<u8, u8, (), Option<u8>>;
 
@@ -506,7 +536,7 @@ mod tests {
             is_minor: |_| false,
             other_name: |_, _| None,
             lend: |_| Arc::new(|| None),
-            scopes: |_, _| vec![],
+            scopes: |_, value| vec![None, value.copied()],
         };
         let purges = Arc::new(Purges::new());
         Store::new(bounds, values, purges, Metrics::default(), now())
@@ -545,6 +575,7 @@ mod tests {
         }
 
         store.clear();
+        store.clear_near();
 
         assert_eq!(recalled(&store, 1, now), None);
     }
@@ -615,15 +646,75 @@ mod tests {
     }
 
     #[test]
+    fn what_is_cleared_while_the_bounds_change_is_gone_and_what_comes_after_is_kept() {
+        let (store, now) = (store(bounds(10)), now());
+        for key in 1..4 {
+            keep(&store, key, 0, now);
+        }
+
+        let store = with(&store, bounds(11), now, || {
+            keep(&store, 1, 1, now);
+            store.clear();
+            store.clear_near();
+            keep(&store, 2, 2, now);
+        });
+
+        let recalled = [1, 2, 3].map(|key| recalled(&store, key, now));
+        assert_eq!(recalled, [None, Some(2), None]);
+        assert_eq!(store.size().0, 1);
+    }
+
+    #[test]
+    fn what_was_purged_on_its_way_leaves_nothing_older_in_its_place() {
+        let (store, now) = (store(bounds(10)), now());
+        keep(&store, 1, 7, now);
+
+        let scopes = vec![Some(8)];
+        store.purges.mark(scopes, Thoroughness::Drop, now);
+        keep(&store, 1, 8, now);
+
+        assert_eq!(recalled(&store, 1, now), None);
+    }
+
+    #[test]
+    fn what_is_gone_is_held_nowhere() {
+        let gone: [fn(&Bytes, Instant); 3] = [
+            |store, _| {
+                store.clear();
+                store.clear_near();
+            },
+            |store, now| (2..20).for_each(|key| keep(store, key, 0, now)),
+            |store, now| keep(store, 1, 1, now),
+        ];
+        for (number, gone) in gone.into_iter().enumerate() {
+            let (store, begin) = (store(bounds(10)), now());
+            keep(&store, 1, 7, begin);
+            let kept = store.major.get(&1).as_ref().map(Arc::downgrade);
+            let kept = kept.expect("kept");
+            assert_eq!(recalled(&store, 1, begin), Some(7));
+
+            gone(&store, begin);
+
+            // moka destroys what it drops when no other thread may be looking at it.
+            while kept.upgrade().is_some() {
+                let took = now() - begin;
+                assert!(took < Duration::from_secs(10), "{number}");
+                store.size();
+                recalled(&store, 1, begin);
+            }
+        }
+    }
+
+    #[test]
     fn what_was_changed_before_the_bounds_were_is_not_handed_over_again() {
         let (store, now) = (store(bounds(10)), now());
         keep(&store, 1, 1, now);
 
         for stale_max_s in [11, 12] {
             with(&store, bounds(stale_max_s), now, || keep(&store, 1, 2, now));
-            assert!(store.changed().is_none());
+            assert!(store.changes().is_none());
             keep(&store, 1, 3, now);
-            assert!(store.changed().is_none());
+            assert!(store.changes().is_none());
         }
     }
 

@@ -22,6 +22,7 @@ const LIMITS: Limits = Limits {
     waiters_max: 4,
     stale_max: Duration::from_secs(30),
     fault_kept: Duration::from_secs(1),
+    flight_max: Duration::from_secs(10),
 };
 
 /// Every value weighs the same; those over a million are minor.
@@ -240,6 +241,24 @@ async fn what_was_invalidated_on_its_way_is_given_to_those_who_wait_and_not_kept
 
     assert_eq!(after.await.expect("ends"), Ok((2, From::Own)));
     assert_eq!(bench.have("k", Ok(3)).await, Ok((2, From::Memory)));
+}
+
+#[tokio::test]
+async fn what_was_invalidated_on_its_way_is_not_kept_though_others_were_since() {
+    let bench = Bench::new(LIMITS);
+    let gate = Arc::new(Notify::new());
+    let waiting = bench.ask("k", Ok(1), &gate);
+    settle().await;
+
+    bench.invalidate("k");
+    for seconds in [5, 5] {
+        bench.clock.advance(Duration::from_secs(seconds));
+        bench.invalidate("other");
+    }
+    gate.notify_one();
+
+    assert_eq!(waiting.await.expect("ends"), Ok((1, From::Own)));
+    assert_eq!(bench.remembered("k"), None);
 }
 
 #[tokio::test]
@@ -511,6 +530,35 @@ async fn what_has_grown_is_counted_again_if_it_is_still_the_same() {
             .answer
             .is_some_and(|answer| answer.is_fresh(clock.now()))
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_lands_while_the_bounds_change_is_remembered() {
+    let limits = |mebibytes: u64| Limits {
+        bytes_max: mebibytes * 1024 * 1024,
+        ..LIMITS
+    };
+    let bench = Bench::new(limits(16));
+    for number in 0..2_000 {
+        bench.have(key(number), Ok(0)).await.expect("an answer");
+    }
+
+    let cache = Arc::clone(&bench.cache);
+    let adjusting = tokio::task::spawn_blocking(move || {
+        (0..20).for_each(|turn| cache.adjust(limits(17 + turn)));
+    });
+    let mut value = 0;
+    while !adjusting.is_finished() {
+        value += 1;
+        // What was there is no longer fresh.
+        bench.clock.advance(Duration::from_secs(10));
+        assert_eq!(bench.have("k", Ok(value)).await, Ok((value, From::Own)));
+        assert_eq!(bench.remembered("k"), Some(value));
+    }
+
+    adjusting.await.expect("ends");
+    assert!(value > 20, "{value} answers");
+    assert_eq!(bench.remembered("k"), Some(value));
 }
 
 /// A value of so many bytes, and by which other name it is known.

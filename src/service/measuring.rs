@@ -39,6 +39,7 @@ pub(crate) fn lookup(count: u32) -> Box<dyn FnMut()> {
         waiters_max: 1_000,
         stale_max: Duration::ZERO,
         fault_kept: Duration::ZERO,
+        flight_max: Duration::ZERO,
     };
     let surroundings = Surroundings {
         clock: clock.clone(),

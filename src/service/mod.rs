@@ -446,6 +446,7 @@ fn limits(settings: Settings, load: Load) -> Limits {
         waiters_max: load.callers_max,
         stale_max: settings.stale_while_revalidate.max(settings.stale_if_error),
         fault_kept: settings.fresh_for.fault,
+        flight_max: load.patience,
     }
 }
 
