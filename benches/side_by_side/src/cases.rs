@@ -393,7 +393,7 @@ impl<'a> Bench<'a> {
         };
         Ok(Contestant {
             server: at,
-            load: Load::connect(server.address, CONNECTIONS, status)?,
+            load: Load::connect(server.address, CONNECTIONS, status)?.awake(),
             request,
             draws: wanted.draws.iter().cycle(),
             answers: 0,

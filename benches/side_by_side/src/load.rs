@@ -130,6 +130,7 @@ pub struct Load {
     events: Events,
     connections: Vec<Connection>,
     status: u16,
+    is_awake: bool,
 }
 
 struct Connection {
@@ -171,7 +172,18 @@ impl Load {
             events: Events::with_capacity(1024),
             connections,
             status,
+            is_awake: false,
         })
+    }
+
+    /// The same, which does not sleep while it waits for answers. Who answers a sleeper has to wake it,
+    /// and has that on its account; callers on other machines are woken by these.
+    #[must_use]
+    pub fn awake(self) -> Self {
+        Self {
+            is_awake: true,
+            ..self
+        }
     }
 
     /// Has every connection ask `next` again and again, until there is none, and tells `answered` how
@@ -186,7 +198,7 @@ impl Load {
             waiting += usize::from(connection.ask(&mut next, Instant::now())?);
         }
         while waiting > 0 {
-            self.wait(Some(PATIENCE))?;
+            self.wait_for_some()?;
             for event in &self.events {
                 let connection = &mut self.connections[event.token().0];
                 let Some(since) = connection.hear(self.status)? else {
@@ -236,6 +248,17 @@ impl Load {
             }
         }
         Ok(())
+    }
+
+    fn wait_for_some(&mut self) -> Result<(), Failure> {
+        let begin = Instant::now();
+        while self.is_awake && begin.elapsed() < PATIENCE {
+            self.wait(Some(Duration::ZERO))?;
+            if !self.events.is_empty() {
+                return Ok(());
+            }
+        }
+        self.wait(Some(PATIENCE))
     }
 
     fn wait(&mut self, longest: Option<Duration>) -> Result<(), Failure> {
