@@ -8,8 +8,8 @@
 //! pushed out all the same, it is asked for once more.
 //!
 //! Nothing is near that the store does not have, but for what it has dropped as nobody would believe it
-//! any more. Whoever changes what it has under a key makes it forgotten here afterwards; and what was
-//! recalled before that is not taken in after it.
+//! any more. Whoever changes what it has under a key has that renewed or forgotten here afterwards; and
+//! what was recalled before that is not taken in after it.
 
 use std::hash::BuildHasher;
 use std::hash::Hash;
