@@ -10,6 +10,7 @@ mod flight;
 mod kept;
 mod near;
 mod purges;
+mod segment;
 mod store;
 
 #[cfg(test)]

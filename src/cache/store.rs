@@ -1,8 +1,5 @@
 //! What is remembered, bounded in bytes.
 //!
-//! [`moka`] bounds and evicts; whether something is still to be believed is told by the clock of
-//! whoever asks. The times given to moka only let it drop early what nobody would believe.
-//!
 //! There are two segments, so that what weighs little and can be had in any number (that there is
 //! nothing under some name) cannot push out what is worth keeping.
 
@@ -15,9 +12,6 @@ use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
-use foldhash::quality::RandomState;
-use moka::Expiry;
-use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 
 use super::Memory;
@@ -30,8 +24,8 @@ use super::near::Near;
 use super::near::Recalled;
 use super::purges::Purges;
 use super::purges::Verdict;
+use super::segment::Segment;
 use crate::freshness::Answer;
-use crate::metrics::Eviction;
 use crate::metrics::Metrics;
 
 /// For how much longer moka keeps what may be of use: its clock is not ours, so it must not be the
@@ -82,10 +76,6 @@ pub(super) struct Brought<V> {
     pub(super) epoch: u64,
 }
 
-/// Whoever may ask for a meeting knows no way to make its name collide with others: the hash begins
-/// with a number of the process.
-type Segment<K, V, E> = moka::sync::Cache<K, Arc<Kept<K, V, E>>, RandomState>;
-
 impl<K, V, E, S> Store<K, V, E, S>
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
@@ -111,9 +101,9 @@ where
             move |key: &K| near.forget(key)
         };
         let counted = metrics.clone();
-        let major = segment(major_bytes, EvictionPolicy::lru(), values, counted, dropped);
+        let major = Segment::new(major_bytes, EvictionPolicy::lru(), values, counted, dropped);
         let counted = metrics.clone();
-        let minor = segment(
+        let minor = Segment::new(
             minor_bytes,
             EvictionPolicy::tiny_lfu(),
             values,
@@ -165,7 +155,7 @@ where
             is_cleared: false,
             keys: HashSet::new(),
         });
-        for (_, kept) in major.iter().chain(minor.iter()) {
+        for kept in major.iter().chain(minor.iter()) {
             let kept = self.judged(Arc::unwrap_or_clone(kept));
             if !kept.is_nothing() {
                 other.put(kept, now);
@@ -191,16 +181,10 @@ where
         }
     }
 
-    /// How much is kept: entries, and the bytes they take. Has moka do the housekeeping that it puts
-    /// off, so that what is over the bound is gone.
+    /// How much is kept: entries, and the bytes they take. Nothing is over the bound by now.
     pub(super) fn size(&self) -> (u64, u64) {
-        let Self { major, minor, .. } = self;
-        major.run_pending_tasks();
-        minor.run_pending_tasks();
-        (
-            major.entry_count() + minor.entry_count(),
-            major.weighted_size() + minor.weighted_size(),
-        )
+        let (major, minor) = (self.major.size(), self.minor.size());
+        (major.0 + minor.0, major.1 + minor.1)
     }
 
     /// What is remembered under `key` and may still be of use at `now`.
@@ -279,8 +263,8 @@ where
 
     /// Drops everything. What is near still holds some of it, until it is [told](Self::clear_near).
     pub(super) fn clear(&self) {
-        self.major.invalidate_all();
-        self.minor.invalidate_all();
+        self.major.clear();
+        self.minor.clear();
         if let Some(changes) = &mut *self.changes() {
             changes.is_cleared = true;
         }
@@ -377,7 +361,7 @@ where
     ) {
         let changed = self.major.get(key).map(Arc::unwrap_or_clone);
         if let Some(kept) = changed.and_then(change).map(Arc::new) {
-            self.major.insert(key.clone(), Arc::clone(&kept));
+            self.major.insert(Arc::clone(&kept));
             self.have_near(&kept, now);
             self.note_change(key);
         }
@@ -397,22 +381,21 @@ where
             (&self.major, &self.minor)
         };
         let key = kept.key.clone();
-        there.invalidate(&key);
-        let bytes = u64::from(weigh(self.values, &kept));
-        let has_room = here.policy().max_capacity().is_none_or(|max| bytes <= max);
+        there.remove(&key);
+        let has_room = here.has_room(weigh(self.values, &kept).into());
         let is_kept = has_room && !kept.is_nothing();
         if is_kept {
             let span_s = self.kept_for_s(&kept, now);
             self.purges.kept_for(Duration::from_secs(span_s.into()));
             let kept = Arc::new(Kept { span_s, ..kept });
-            here.insert(key.clone(), Arc::clone(&kept));
+            here.insert(Arc::clone(&kept));
             if is_minor {
                 self.near.forget(&key);
             } else {
                 self.have_near(&kept, now);
             }
         } else {
-            here.invalidate(&key);
+            here.remove(&key);
             self.near.forget(&key);
         }
         self.note_change(&key);
@@ -423,7 +406,7 @@ where
     /// which nobody would tell again.
     fn have_near(&self, kept: &Arc<Kept<K, V, E>>, now: Instant) {
         self.near.renew(kept, now);
-        if !self.major.contains_key(&kept.key) {
+        if !self.major.has(&kept.key) {
             self.near.forget(&kept.key);
         }
     }
@@ -450,62 +433,6 @@ where
         let fault = fault.map(|fault| fault.until.saturating_duration_since(now));
         let span = answer.max(fault).unwrap_or_default() + LEEWAY;
         u32::try_from(span.as_secs()).unwrap_or(u32::MAX)
-    }
-}
-
-fn segment<K, V, E, S>(
-    bytes_max: u64,
-    policy: EvictionPolicy,
-    values: Values<K, V, S>,
-    metrics: Metrics,
-    dropped: impl Fn(&K) + Send + Sync + 'static,
-) -> Segment<K, V, E>
-where
-    K: Clone + Eq + Hash + Send + Sync + 'static,
-    V: Clone + Send + Sync + 'static,
-    E: Clone + Send + Sync + 'static,
-    S: 'static,
-{
-    moka::sync::Cache::builder()
-        .max_capacity(bytes_max)
-        .eviction_policy(policy)
-        .weigher(move |_, kept: &Arc<_>| weigh(values, kept))
-        .expire_after(Lifetimes)
-        .eviction_listener(move |key, _, cause| {
-            let eviction = match cause {
-                RemovalCause::Expired => Eviction::Expired,
-                RemovalCause::Size => Eviction::Size,
-                // Our own doing.
-                RemovalCause::Explicit | RemovalCause::Replaced => return,
-            };
-            metrics.evicted(eviction);
-            dropped(&key);
-        })
-        .build_with_hasher(RandomState::default())
-}
-
-/// Tells moka when nobody will believe an entry any more. Always `Some`: an update that gives
-/// `None` would leave the old entry's time in force.
-struct Lifetimes;
-
-impl<K, V, E> Expiry<K, Arc<Kept<K, V, E>>> for Lifetimes {
-    fn expire_after_create(
-        &self,
-        _: &K,
-        kept: &Arc<Kept<K, V, E>>,
-        _: Instant,
-    ) -> Option<Duration> {
-        Some(Duration::from_secs(kept.span_s.into()))
-    }
-
-    fn expire_after_update(
-        &self,
-        _: &K,
-        kept: &Arc<Kept<K, V, E>>,
-        _: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        Some(Duration::from_secs(kept.span_s.into()))
     }
 }
 

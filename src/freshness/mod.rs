@@ -18,15 +18,37 @@ use std::time::Instant;
 /// that are dead before anybody has seen them.
 pub const LIFETIME_MIN: Duration = Duration::from_secs(1);
 
-/// A value, with its age and its lifetime.
+/// A value, with its age and its lifetime. Of those there may be a great many.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Answer<V> {
     /// What was answered.
     pub value: V,
     asked_at: Instant,
-    on_its_way: Duration,
-    lifetime: Duration,
+    on_its_way: Span,
+    lifetime: Span,
     is_cut_short: bool,
+}
+
+/// A [`Duration`] in half the room: of at most 136 years.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Span {
+    whole_s: u32,
+    rest_ns: u32,
+}
+
+impl From<Duration> for Span {
+    fn from(span: Duration) -> Self {
+        Self {
+            whole_s: u32::try_from(span.as_secs()).unwrap_or(u32::MAX),
+            rest_ns: span.subsec_nanos(),
+        }
+    }
+}
+
+impl From<Span> for Duration {
+    fn from(span: Span) -> Self {
+        Self::new(span.whole_s.into(), span.rest_ns)
+    }
 }
 
 impl<V> Answer<V> {
@@ -38,8 +60,8 @@ impl<V> Answer<V> {
         Self {
             value,
             asked_at,
-            on_its_way,
-            lifetime,
+            on_its_way: on_its_way.into(),
+            lifetime: lifetime.into(),
             is_cut_short: false,
         }
     }
@@ -76,10 +98,10 @@ impl<V> Answer<V> {
     /// The same answer, no longer believed from `now` on.
     #[must_use]
     pub fn expired(self, now: Instant) -> Self {
-        let age = self.age(now);
+        let (age, lifetime) = (self.age(now), self.lifetime());
         Self {
-            lifetime: self.lifetime.min(age),
-            is_cut_short: self.is_cut_short || age < self.lifetime,
+            lifetime: lifetime.min(age).into(),
+            is_cut_short: self.is_cut_short || age < lifetime,
             ..self
         }
     }
@@ -96,7 +118,7 @@ impl<V> Answer<V> {
 
     /// How long the answer took to arrive.
     pub fn on_its_way(&self) -> Duration {
-        self.on_its_way
+        self.on_its_way.into()
     }
 
     /// Since the question was sent.
@@ -106,22 +128,22 @@ impl<V> Answer<V> {
 
     /// The whole lifetime this answer was given, from the asking.
     pub fn lifetime(&self) -> Duration {
-        self.lifetime
+        self.lifetime.into()
     }
 
     /// What is left of the lifetime. Zero once it is over.
     pub fn remaining(&self, now: Instant) -> Duration {
-        self.lifetime.saturating_sub(self.age(now))
+        self.lifetime().saturating_sub(self.age(now))
     }
 
     /// How long the lifetime has been over. Zero while it is not.
     pub fn staleness(&self, now: Instant) -> Duration {
-        self.age(now).saturating_sub(self.lifetime)
+        self.age(now).saturating_sub(self.lifetime())
     }
 
     /// Whether the lifetime has not yet passed.
     pub fn is_fresh(&self, now: Instant) -> bool {
-        self.age(now) < self.lifetime
+        self.age(now) < self.lifetime()
     }
 }
 
