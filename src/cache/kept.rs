@@ -11,9 +11,9 @@ use super::Values;
 use crate::freshness::Answer;
 
 /// Bytes that one entry costs besides its key and its value: moka's nodes, its hash table, its
-/// queues, a second copy of the key, its share of what is near, and what the allocator rounds up.
+/// queues, its share of what is near, and what the allocator rounds up.
 /// Measured, see `tests/memory.rs` and `benches/results`.
-const UPKEEP_BYTES: usize = 950;
+const UPKEEP_BYTES: usize = 800;
 
 /// Has the value back that was lent, as long as it is kept where it was lent from.
 pub type Lent<V> = Arc<dyn Fn() -> Option<V> + Send + Sync>;
