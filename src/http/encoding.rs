@@ -4,6 +4,7 @@ use http::HeaderValue;
 use http::header::ACCEPT_ENCODING;
 
 use super::fields::Fields;
+use super::preference;
 use crate::meeting::view::Encoding;
 
 /// The encodings there are, the best first.
@@ -16,11 +17,7 @@ const OFFERED: [(Encoding, &[&str]); 3] = [
 /// The encoding that a caller with these header fields likes best; of those it likes as well, the
 /// best one. Where it takes none of them, the bytes go out as they are.
 pub(super) fn preferred(fields: &(impl Fields + ?Sized)) -> Encoding {
-    let lines = fields.texts(ACCEPT_ENCODING);
-    let accepted: Vec<(&str, u16)> = lines
-        .flat_map(|line| line.split(','))
-        .filter_map(weighted)
-        .collect();
+    let accepted: Vec<_> = preference::weighted(fields, ACCEPT_ENCODING).collect();
     let weight = |names: &[&str]| {
         let of = |name: &str| {
             accepted
@@ -51,29 +48,6 @@ pub(super) fn coding(encoding: Encoding) -> Option<HeaderValue> {
         Encoding::Gzip => Some(HeaderValue::from_static("gzip")),
         Encoding::Identity => None,
         Encoding::Zstd => Some(HeaderValue::from_static("zstd")),
-    }
-}
-
-/// An encoding's name, and its weight in thousandths. Any other parameter is passed over.
-fn weighted(item: &str) -> Option<(&str, u16)> {
-    let mut parts = item.split(';').map(str::trim);
-    let name = parts.next().filter(|name| !name.is_empty())?;
-    let weight = parts.find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("q").then(|| value.trim())
-    });
-    Some((name, weight.map_or(Some(1_000), thousandths)?))
-}
-
-/// A weight such as `0.8`, in thousandths (RFC 9110, section 12.4.2).
-fn thousandths(text: &str) -> Option<u16> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = fraction.len() <= 3 && fraction.bytes().all(|byte| byte.is_ascii_digit());
-    let fraction: u16 = format!("{fraction:0<3}").parse().ok().filter(|_| digits)?;
-    match (whole, fraction) {
-        ("0", fraction) => Some(fraction),
-        ("1", 0) => Some(1_000),
-        _ => None,
     }
 }
 

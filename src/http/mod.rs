@@ -42,6 +42,7 @@ mod meetings;
 mod openapi;
 mod parameters;
 mod patience;
+mod preference;
 mod problem;
 mod reading;
 mod reply;

@@ -16,15 +16,6 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a scraper takes that says so in `Accept`.
-    pub fn accepted(accept: &str) -> Self {
-        if accept.contains("application/openmetrics-text") {
-            Self::OpenMetrics
-        } else {
-            Self::Prometheus
-        }
-    }
-
     /// Its media type.
     pub const fn content_type(self) -> &'static str {
         match self {

@@ -96,6 +96,41 @@ async fn who_takes_openmetrics_is_given_it() {
 }
 
 #[tokio::test]
+async fn a_scraper_is_given_the_format_that_it_likes_better() {
+    let house = House::open().await;
+    let (openmetrics, text) = ("application/openmetrics-text", "text/plain");
+    for (accept, expected) in [
+        ("*/*", text),
+        ("text/html", text),
+        ("application/openmetrics-text;q=0", text),
+        (
+            "Application/OpenMetrics-Text; version=1.0.0; q=0.1, */*",
+            openmetrics,
+        ),
+        (
+            "text/plain;q=0.5, application/openmetrics-text;q=0.5",
+            openmetrics,
+        ),
+        (
+            "text/plain;version=0.0.4;q=0.5, application/openmetrics-text;q=0.4",
+            text,
+        ),
+        (
+            "application/openmetrics-text;version=1.0.0;q=0.5, application/openmetrics-text;\
+             version=0.0.1;q=0.3, text/plain;version=0.0.4;q=0.4, */*;q=0.1",
+            openmetrics,
+        ),
+    ] {
+        let reply = house
+            .ask_operator_with("/metrics", &[("accept", accept)])
+            .await;
+
+        let media_type = reply.header("content-type").expect("a type");
+        assert!(media_type.starts_with(expected), "{accept}: {media_type}");
+    }
+}
+
+#[tokio::test]
 async fn lookups_are_counted_by_where_the_answer_came_from() {
     let house = House::open().await;
     house.given_meeting("m1", "446153273", "Standup");

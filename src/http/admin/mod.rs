@@ -32,6 +32,7 @@ use http::header;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::preference;
 use super::problem::Kind;
 use super::problem::Problem;
 use crate::clock::Clock;
@@ -160,9 +161,7 @@ async fn readyz(State(office): State<Office>) -> Response {
 
 /// `GET /metrics`: the numbers, for a scraper.
 async fn metrics(State(office): State<Office>, headers: HeaderMap) -> Response {
-    let accept = headers.get(header::ACCEPT);
-    let accept = accept.and_then(|accept| accept.to_str().ok());
-    let format = Format::accepted(accept.unwrap_or_default());
+    let format = preferred(&headers);
     let gauges = Gauges {
         log_lines_lost: office.log_lines_lost(),
         ..office.meetings.gauges()
@@ -173,6 +172,22 @@ async fn metrics(State(office): State<Office>, headers: HeaderMap) -> Response {
         (header::CACHE_CONTROL, "no-store"),
     ];
     (headers, text).into_response()
+}
+
+/// The format that a scraper with these header fields likes better; that of Prometheus, where it does
+/// not name OpenMetrics.
+fn preferred(headers: &HeaderMap) -> Format {
+    let weight = |media_type| {
+        let accepted = preference::weighted(headers, header::ACCEPT);
+        let named = accepted.filter(|(name, _)| name.eq_ignore_ascii_case(media_type));
+        named.map(|(_, weight)| weight).max().unwrap_or_default()
+    };
+    let openmetrics = weight("application/openmetrics-text");
+    if openmetrics > 0 && openmetrics >= weight("text/plain") {
+        Format::OpenMetrics
+    } else {
+        Format::Prometheus
+    }
 }
 
 /// JSON for people: over several lines.
