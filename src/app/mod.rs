@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use self::herald::Herald;
 use self::steward::Steward;
+use crate::clock::Clock;
 use crate::config::Checked;
 use crate::config::Config;
 use crate::config::Sources;
@@ -203,6 +204,7 @@ impl App {
             callers = %callers.address(), operators = %operators.address(), "{doors}",
         );
         tell_if_lowered(&limits, &config.load());
+        let (meetings, clock) = (desk.meetings.clone(), desk.clock.clone());
         let office = office(&desk, steward.log.clone(), leave.clone());
         let herald = Herald::new(supervisor, office.clone(), doors);
         let (callers_stop, operators_stop) = (CancellationToken::new(), CancellationToken::new());
@@ -214,6 +216,7 @@ impl App {
         let mut callers = tokio::spawn(callers);
         herald.ready().await;
         let heralding = AbortOnDropHandle::new(tokio::spawn(herald.clone().serve()));
+        let tidying = AbortOnDropHandle::new(tokio::spawn(tidy(meetings, clock)));
 
         leave.cancelled().await;
         herald.stopping().await;
@@ -241,13 +244,26 @@ impl App {
         operators_stop.cancel();
         let _ = tokio::time::timeout(OPERATORS_GRACE, operators).await;
         callers.abort();
-        drop((heralding, steward));
+        drop((heralding, steward, tidying));
     }
 }
 
 /// How long operators are given to end what they are doing. Longer than a connection that is quiet is
 /// kept at the end, so that one that is not used is closed in peace.
 const OPERATORS_GRACE: Duration = Duration::from_secs(1);
+
+/// How often what is kept is tidied.
+const TIDIED_EVERY: Duration = Duration::from_secs(5);
+
+/// Has what is kept tidied now and then: whoever comes after a quiet time need not wait for that.
+async fn tidy(meetings: Meetings, clock: Clock) {
+    loop {
+        clock.sleep_until(clock.now() + TIDIED_EVERY).await;
+        let meetings = meetings.clone();
+        // Fails only if it panics, and the hook has told that.
+        let _ = tokio::task::spawn_blocking(move || meetings.tidy()).await;
+    }
+}
 
 /// Says so where fewer callers are served than is set.
 fn tell_if_lowered(limits: &Limits, config: &Config) {

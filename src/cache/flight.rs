@@ -19,9 +19,15 @@ type Outcome<T> = Option<T>;
 /// The flights under way, by what they were sent for.
 pub(super) struct Flights<K, T> {
     /// Held for a look at the table and a look at the store, never across an `.await`.
-    under_way: Mutex<HashMap<K, watch::Sender<Outcome<T>>>>,
+    table: Mutex<Table<K, T>>,
     under_way_max: usize,
     waiters_max: usize,
+}
+
+struct Table<K, T> {
+    leases: HashMap<K, watch::Sender<Outcome<T>>>,
+    /// Flights that have not landed: those that were taken off the table are among them.
+    under_way: usize,
 }
 
 /// A place among those who wait for a flight.
@@ -45,6 +51,7 @@ pub(super) struct Ticket<K: Eq + Hash, T> {
     flights: Arc<Flights<K, T>>,
     key: K,
     outcome: watch::Sender<Outcome<T>>,
+    has_landed: bool,
 }
 
 /// How it is around a flight that lands.
@@ -64,17 +71,18 @@ impl<T: Clone> Seat<T> {
 
 impl<K: Eq + Hash, T> Flights<K, T> {
     /// A panic while the table is held would leave it whole: every change to it is one call.
-    fn table(&self) -> MutexGuard<'_, HashMap<K, watch::Sender<Outcome<T>>>> {
-        self.under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, Table<K, T>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<K: Clone + Eq + Hash, T> Flights<K, T> {
     pub(super) fn new(under_way_max: usize, waiters_max: usize) -> Arc<Self> {
         Arc::new(Self {
-            under_way: Mutex::default(),
+            table: Mutex::new(Table {
+                leases: HashMap::new(),
+                under_way: 0,
+            }),
             under_way_max,
             waiters_max,
         })
@@ -89,8 +97,8 @@ impl<K: Clone + Eq + Hash, T> Flights<K, T> {
         key: &K,
         settle: impl FnOnce() -> Option<S>,
     ) -> Boarding<K, T, S> {
-        let mut under_way = self.table();
-        if let Some(flight) = under_way.get(key) {
+        let mut table = self.table();
+        if let Some(flight) = table.leases.get(key) {
             return if flight.receiver_count() < self.waiters_max {
                 Boarding::Joined(Seat(flight.subscribe()))
             } else {
@@ -100,38 +108,43 @@ impl<K: Clone + Eq + Hash, T> Flights<K, T> {
         if let Some(settled) = settle() {
             return Boarding::Settled(settled);
         }
-        if under_way.len() >= self.under_way_max {
+        if table.under_way >= self.under_way_max {
             return Boarding::Full;
         }
         let (outcome, waiter) = watch::channel(None);
-        under_way.insert(key.clone(), outcome.clone());
+        table.leases.insert(key.clone(), outcome.clone());
+        table.under_way += 1;
         let ticket = Ticket {
             flights: Arc::clone(self),
             key: key.clone(),
             outcome,
+            has_landed: false,
         };
         Boarding::Started(Seat(waiter), ticket)
     }
 
     /// Has no flight start or land while `act` is called.
     pub(super) fn hold<R>(&self, act: impl FnOnce() -> R) -> R {
-        let _under_way = self.table();
+        let _table = self.table();
         act()
     }
 
-    /// How many flights are on the table.
+    /// How many flights have not landed.
     pub(super) fn under_way(&self) -> usize {
-        self.table().len()
+        self.table().under_way
     }
 
     /// How many wait for the flight for `key`; `None` if there is none.
     pub(super) fn waiting(&self, key: &K) -> Option<usize> {
-        self.table().get(key).map(watch::Sender::receiver_count)
+        self.table()
+            .leases
+            .get(key)
+            .map(watch::Sender::receiver_count)
     }
 
     /// Takes the flights off the table of which `is_meant` says so.
     pub(super) fn divert(&self, is_meant: impl Fn(&K) -> bool) {
-        self.table().retain(|key, _| !is_meant(key));
+        self.table().leases.retain(|key, _| !is_meant(key));
     }
 }
 
@@ -139,30 +152,34 @@ impl<K: Eq + Hash, T> Ticket<K, T> {
     /// Brings what `remember` makes of it to all who wait. While that is called, no other flight
     /// starts or lands: so there is no moment in which neither the flight nor its outcome can be
     /// seen.
-    pub(super) fn land(self, remember: impl FnOnce(&K, &Landing<'_, K>) -> T) {
+    pub(super) fn land(mut self, remember: impl FnOnce(&K, &Landing<'_, K>) -> T) {
         let mut remembered = None;
-        self.leave(|landing| remembered = Some(remember(&self.key, landing)));
+        self.leave(|key, landing| remembered = Some(remember(key, landing)));
         self.outcome.send_replace(remembered);
     }
 
     /// Takes this very flight off the table, not one that was started after it was diverted.
-    fn leave(&self, before: impl FnOnce(&Landing<'_, K>)) {
-        let mut under_way = self.flights.table();
-        let is_leased = under_way
-            .get(&self.key)
-            .is_some_and(|flight| flight.same_channel(&self.outcome));
-        before(&Landing {
+    fn leave(&mut self, before: impl FnOnce(&K, &Landing<'_, K>)) {
+        let mut table = self.flights.table();
+        let lease = table.leases.get(&self.key);
+        let is_leased = lease.is_some_and(|lease| lease.same_channel(&self.outcome));
+        let landing = Landing {
             is_diverted: !is_leased,
-            is_under_way: &|key| under_way.contains_key(key),
-        });
+            is_under_way: &|key| table.leases.contains_key(key),
+        };
+        before(&self.key, &landing);
         if is_leased {
-            under_way.remove(&self.key);
+            table.leases.remove(&self.key);
         }
+        table.under_way -= 1;
+        self.has_landed = true;
     }
 }
 
 impl<K: Eq + Hash, T> Drop for Ticket<K, T> {
     fn drop(&mut self) {
-        self.leave(|_| {});
+        if !self.has_landed {
+            self.leave(|_, _| {});
+        }
     }
 }

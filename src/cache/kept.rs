@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::Memory;
 use super::Remembered;
 use super::Values;
+use super::purges::Epoch;
 use crate::freshness::Answer;
 
 /// Bytes that one entry costs besides its key and its value: moka's nodes, its hash table, its
@@ -18,8 +19,7 @@ const UPKEEP_BYTES: usize = 800;
 /// Has the value back that was lent, as long as it is kept where it was lent from.
 pub type Lent<V> = Arc<dyn Fn() -> Option<V> + Send + Sync>;
 
-/// A value as it is kept. What is known by two names is kept once: the name that it was asked for by
-/// owns it, and carries its bytes; to the other it is lent.
+/// A value as it is kept.
 #[derive(Clone)]
 pub(super) enum Held<V> {
     Lent(Lent<V>),
@@ -35,14 +35,14 @@ impl<V: Clone> Held<V> {
     }
 }
 
-/// What is kept under one key. It is not changed: another is put in its place.
+/// What is kept under one key. But for what it knows of purges, it is not changed: another is put in its
+/// place.
 #[derive(Clone)]
 pub(super) struct Kept<K, V, E> {
     pub(super) key: K,
     pub(super) answer: Option<Answer<Held<V>>>,
     pub(super) fault: Option<Box<Remembered<E>>>,
-    /// How many purges there had been of which this knows.
-    pub(super) epoch: u64,
+    pub(super) epoch: Epoch,
     /// For how many seconds it is kept. (Less of a number than a `Duration`: there may be a great many.)
     pub(super) span_s: u32,
     /// Whether the value is lent to its other name.
@@ -51,12 +51,12 @@ pub(super) struct Kept<K, V, E> {
 
 impl<K, V, E> Kept<K, V, E> {
     /// Nothing, of which nothing was purged since.
-    pub(super) fn nothing(key: K, epoch: u64) -> Self {
+    pub(super) fn nothing(key: K, epoch: impl Into<Epoch>) -> Self {
         Self {
             key,
             answer: None,
             fault: None,
-            epoch,
+            epoch: epoch.into(),
             span_s: 0,
             lends: false,
         }

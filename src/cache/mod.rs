@@ -100,6 +100,10 @@ impl<K, V, S> Clone for Values<K, V, S> {
 
 impl<K, V, S> Copy for Values<K, V, S> {}
 
+/// By how much longer something is held on to than for as long as it may be of use: so that it is our
+/// clock that decides, and what is on its way has time to land.
+const LEEWAY: Duration = Duration::from_secs(2);
+
 /// What is remembered under one key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Memory<V, E> {
@@ -181,6 +185,7 @@ pub struct Surroundings {
 pub struct Cache<K, V, E, S> {
     /// Changed, and replaced, while no flight lands.
     store: Arc<ArcSwap<Store<K, V, E, S>>>,
+    /// Held by whoever changes the bounds.
     adjusting: Mutex<()>,
     flights: Arc<Flights<K, Landed<V, E>>>,
     purges: Arc<Purges<S>>,
@@ -203,7 +208,7 @@ where
             tasks,
         } = surroundings;
         let purges = Arc::new(Purges::new());
-        purges.kept_for(limits.flight_max);
+        purges.kept_for(limits.flight_max + LEEWAY);
         let store = Store::new(
             limits.bounds(),
             values,
@@ -228,18 +233,32 @@ where
             .adjusting
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let (store, now) = (self.store.load(), self.clock.now());
-        self.purges.kept_for(limits.flight_max);
+        let (store, now) = (self.store.load_full(), self.clock.now());
+        self.purges.kept_for(limits.flight_max + LEEWAY);
         let adjusted = store.with(limits.bounds(), now);
         self.flights.hold(|| {
-            store.hand_over(&adjusted, now);
+            let present = self.store.load_full();
+            let adjusted = if Arc::ptr_eq(&store, &present) {
+                adjusted
+            } else {
+                // Everything was purged meanwhile, and little has come since.
+                present.with(limits.bounds(), now)
+            };
+            present.hand_over(&adjusted, now);
             self.store.store(Arc::new(adjusted));
         });
     }
 
     /// How much is kept: entries, and the bytes they take.
     pub fn size(&self) -> (u64, u64) {
+        self.tidy();
         self.store.load().size()
+    }
+
+    /// Gives back what nobody would believe any more, and what is over the bound. It is done by and by
+    /// anyway, by those who ask; after a quiet time, the first of them would have to wait for it.
+    pub fn tidy(&self) {
+        self.store.load().tidy();
     }
 
     /// How many wait for the question under way for `key`; `None` if none is.
@@ -313,12 +332,12 @@ where
         self.purges.mark(scopes, thoroughness, self.clock.now());
         self.flights.divert(may_be_meant);
         if is_everything {
-            let store = self.flights.hold(|| {
-                let store = self.store.load_full();
-                store.clear();
-                store
+            let spent = self.flights.hold(|| {
+                let empty = self.store.load().emptied(self.clock.now());
+                self.store.swap(Arc::new(empty))
             });
-            self.tasks.spawn_blocking(move || store.clear_near());
+            // What it keeps is given back piece by piece: nobody should have to wait for that.
+            self.tasks.spawn_blocking(move || drop(spent));
         }
     }
 

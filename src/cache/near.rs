@@ -7,9 +7,9 @@
 //! soon enough: WeCom's quota bounds how fast anything comes that could push that out; and if it is
 //! pushed out all the same, it is asked for once more.
 //!
-//! Nothing is near that the store does not have, but for what it has dropped as nobody would believe it
-//! any more. Whoever changes what it has under a key has that renewed or forgotten here afterwards; and
-//! what was recalled before that is not taken in after it.
+//! Nothing is near that the store does not have, but for what nobody would believe any more, and one of
+//! two keys that have the same hash there. Whoever changes what it has under a key has that renewed or
+//! forgotten here afterwards; and what was recalled before that is not taken in after it.
 
 use std::hash::BuildHasher;
 use std::hash::Hash;
@@ -135,14 +135,7 @@ impl<K: Eq + Hash, V, E> Near<K, V, E> {
     /// Forgets what is near of `key`: the store has changed.
     pub(super) fn forget(&self, key: &K) {
         if let (Some(place), _) = self.place(key) {
-            place.forget(|kept| kept.key == *key);
-        }
-    }
-
-    /// Forgets everything. Goes through all places.
-    pub(super) fn clear(&self) {
-        for place in self.rows.iter().filter_map(OnceLock::get).flatten() {
-            place.forget(|_| true);
+            place.forget(key);
         }
     }
 
@@ -214,11 +207,16 @@ impl<K: Eq, V, E> Place<K, V, E> {
         self.until_s.load(Ordering::Relaxed) <= now_s
     }
 
-    /// Forgets what is held if it is meant, and has nothing taken in that was recalled before.
-    fn forget(&self, is_meant: impl FnOnce(&Kept<K, V, E>) -> bool) {
+    /// Forgets what is held if it has this key, and has nothing taken in that was recalled before.
+    fn forget(&self, key: &K) {
         let mut forgotten = self.forgotten();
         *forgotten = forgotten.wrapping_add(1);
-        if self.held.load().as_deref().is_some_and(is_meant) {
+        if self
+            .held
+            .load()
+            .as_ref()
+            .is_some_and(|held| held.key == *key)
+        {
             self.until_s.store(0, Ordering::Relaxed);
             self.held.store(None);
         }
@@ -287,7 +285,7 @@ mod tests {
     }
 
     fn number(recalled: &Recalled<u8, (), ()>) -> Option<u64> {
-        recalled.as_deref().map(|kept| kept.epoch)
+        recalled.as_deref().map(|kept| kept.epoch.number())
     }
 
     #[test]
@@ -388,16 +386,13 @@ mod tests {
 
     #[test]
     fn what_is_forgotten_is_recalled_as_it_is_now() {
-        let forget: [fn(&Shelf); 2] = [|shelf| shelf.near.forget(&1), |shelf| shelf.near.clear()];
-        for forget in forget {
-            let shelf = Shelf::new();
-            shelf.recalled_while(1, 2);
+        let shelf = Shelf::new();
+        shelf.recalled_while(1, 2);
 
-            shelf.number.set(2);
-            forget(&shelf);
+        shelf.number.set(2);
+        shelf.near.forget(&1);
 
-            shelf.recalled_while(1, 3);
-        }
+        shelf.recalled_while(1, 3);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //!
 //! Purges are told apart by their number, not by their time: an answer that was asked for in the same
 //! moment, but after the purge, is not meant by it. Whoever recalls something that is younger than the
-//! last one sees that by the number alone, and waits for nobody.
+//! last one, or was found not to be meant by it, sees that by the number alone, and waits for nobody.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -45,6 +45,9 @@ struct Marks<S> {
     kept_max: Duration,
 }
 
+/// How many purges there had been of which something knows: those after that may be about it.
+pub(super) struct Epoch(AtomicU64);
+
 #[derive(Clone, Copy)]
 struct Mark {
     epoch: u64,
@@ -63,6 +66,31 @@ pub(super) enum Verdict {
     ExpiredAt(Instant),
     /// It is what it was.
     Untouched,
+}
+
+impl Epoch {
+    pub(super) fn number(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// None of the purges up to that one was about it.
+    pub(super) fn raise(&self, number: u64) {
+        if self.number() < number {
+            self.0.fetch_max(number, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Clone for Epoch {
+    fn clone(&self) -> Self {
+        self.number().into()
+    }
+}
+
+impl From<u64> for Epoch {
+    fn from(number: u64) -> Self {
+        Self(number.into())
+    }
 }
 
 impl<S: Default + Eq + Hash> Purges<S> {
@@ -267,20 +295,19 @@ mod tests {
 
     #[test]
     fn more_marks_than_may_be_are_made_one_that_purges_too_much() {
+        let now = now();
         for (thoroughness, expected) in [
             (Thoroughness::Drop, Verdict::Dropped),
-            (Thoroughness::Expire, Verdict::ExpiredAt(now())),
+            (Thoroughness::Expire, Verdict::ExpiredAt(now)),
         ] {
-            let (purges, now) = (purges(), now());
-            let scopes = (0..=MARKS_MAX).map(Some).collect();
-            purges.mark(scopes, thoroughness, now);
+            let purges = purges();
+            purges.mark(vec![Some(0)], thoroughness, now);
+            let scopes = (1..=MARKS_MAX).map(Some).collect();
+            purges.mark(scopes, thoroughness, now + Duration::from_secs(1));
 
             let verdict = purges.judge(0, || vec![None, Some(MARKS_MAX + 1)]);
 
-            assert_eq!(
-                std::mem::discriminant(&verdict),
-                std::mem::discriminant(&expected)
-            );
+            assert_eq!(verdict, expected);
             assert_eq!(purges.read(|marks| marks.all().count()), 1);
         }
     }

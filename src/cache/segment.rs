@@ -89,11 +89,6 @@ where
         self.entries.invalidate(&self.hash(key));
     }
 
-    /// Drops everything.
-    pub(super) fn clear(&self) {
-        self.entries.invalidate_all();
-    }
-
     /// Everything that is kept.
     pub(super) fn iter(&self) -> impl Iterator<Item = Arc<Kept<K, V, E>>> {
         self.entries.iter().map(|(_, kept)| kept)
@@ -104,10 +99,13 @@ where
         bytes <= self.bytes_max
     }
 
-    /// How much is kept: entries, and the bytes they take. Has moka do the housekeeping that it puts
-    /// off, so that what is over the bound is gone.
-    pub(super) fn size(&self) -> (u64, u64) {
+    /// Has moka do the housekeeping that it puts off.
+    pub(super) fn tidy(&self) {
         self.entries.run_pending_tasks();
+    }
+
+    /// How much is kept: entries, and the bytes they take, as of the last housekeeping.
+    pub(super) fn size(&self) -> (u64, u64) {
         (self.entries.entry_count(), self.entries.weighted_size())
     }
 
@@ -126,8 +124,8 @@ impl<K, V, E> Clone for Segment<K, V, E> {
     }
 }
 
-/// Tells moka when nobody will believe an entry any more. Always `Some`: an update that gives
-/// `None` would leave the old entry's time in force.
+/// Tells moka when nobody will believe an entry any more. Always `Some`: with `None`, it would stay
+/// until there is no room for it.
 struct Lifetimes;
 
 impl<K, V, E> Expiry<u64, Arc<Kept<K, V, E>>> for Lifetimes {
@@ -188,6 +186,7 @@ mod tests {
 
             let found = [1, 2].map(|number| segment.get(&Key(number)).is_some());
             assert_eq!(found, [number == 1, number == 2]);
+            segment.tidy();
             assert_eq!(segment.size().0, 1);
         }
     }

@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use moka::policy::EvictionPolicy;
 
+use super::LEEWAY;
 use super::Memory;
 use super::Remembered;
 use super::Values;
@@ -28,32 +29,24 @@ use super::segment::Segment;
 use crate::freshness::Answer;
 use crate::metrics::Metrics;
 
-/// For how much longer moka keeps what may be of use: its clock is not ours, so it must not be the
-/// one that decides, least of all in the moment in which a window ends.
-const LEEWAY: Duration = Duration::from_secs(2);
-
 /// Of the bytes, one in so many is for the minor segment.
 const MINOR_SHARE: u64 = 16;
 
-/// The store. One at a time changes it; whoever likes looks at it meanwhile.
+/// The store. One at a time changes it, as the table of flights is held for that; whoever likes looks
+/// at it meanwhile, and moka drops of it what it has to.
 pub(super) struct Store<K, V, E, S> {
     major: Segment<K, V, E>,
     /// Where [`Values::is_minor`] says so, and for faults that stand beside no answer.
     minor: Segment<K, V, E>,
     /// Some of the major segment's.
     near: Arc<Near<K, V, E>>,
-    /// What was changed since [`Store::with`] began to copy it; `None` if nobody does.
-    changes: Mutex<Option<Changes<K>>>,
+    /// Under which keys something was changed since [`Store::with`] began to copy it; `None` if nobody
+    /// does.
+    changes: Mutex<Option<HashSet<K>>>,
     values: Values<K, V, S>,
     bounds: Bounds,
     purges: Arc<Purges<S>>,
     metrics: Metrics,
-}
-
-/// What was changed in a store.
-struct Changes<K> {
-    is_cleared: bool,
-    keys: HashSet<K>,
 }
 
 /// What bounds a store.
@@ -135,10 +128,10 @@ where
             ..
         } = self;
         let (values, purges, metrics) = (*values, Arc::clone(purges), metrics.clone());
-        let has_room = bounds.bytes_max == self.bounds.bytes_max;
+        let is_as_large = bounds.bytes_max == self.bounds.bytes_max;
         // What moka was told to drop sooner has to be put there again.
         let has_time = bounds.stale_max <= self.bounds.stale_max;
-        if has_room && has_time {
+        if is_as_large && has_time {
             return Self {
                 major: major.clone(),
                 minor: minor.clone(),
@@ -151,10 +144,7 @@ where
             };
         }
         let other = Self::new(bounds, values, purges, metrics, now);
-        *self.changes() = Some(Changes {
-            is_cleared: false,
-            keys: HashSet::new(),
-        });
+        *self.changes() = Some(HashSet::new());
         for kept in major.iter().chain(minor.iter()) {
             let kept = self.judged(Arc::unwrap_or_clone(kept));
             if !kept.is_nothing() {
@@ -166,14 +156,8 @@ where
 
     /// Has `other`, which was made of this one, keep what this one keeps where it was changed since.
     pub(super) fn hand_over(&self, other: &Self, now: Instant) {
-        let Some(Changes { is_cleared, keys }) = self.changes().take() else {
-            return;
-        };
-        if is_cleared {
-            other.clear();
-            other.clear_near();
-        }
-        for key in keys {
+        let changes = self.changes().take();
+        for key in changes.into_iter().flatten() {
             let kept = self.major.get(&key).or_else(|| self.minor.get(&key));
             let kept = kept.map(Arc::unwrap_or_clone).map(|kept| self.judged(kept));
             let epoch = self.purges.epoch();
@@ -181,7 +165,19 @@ where
         }
     }
 
-    /// How much is kept: entries, and the bytes they take. Nothing is over the bound by now.
+    /// Another with the same bounds, in which nothing is kept.
+    pub(super) fn emptied(&self, now: Instant) -> Self {
+        let purges = Arc::clone(&self.purges);
+        Self::new(self.bounds, self.values, purges, self.metrics.clone(), now)
+    }
+
+    /// Has moka do the housekeeping that it puts off, as far as it comes in a tenth of a second.
+    pub(super) fn tidy(&self) {
+        self.major.tidy();
+        self.minor.tidy();
+    }
+
+    /// How much is kept: entries, and the bytes they take.
     pub(super) fn size(&self) -> (u64, u64) {
         let (major, minor) = (self.major.size(), self.minor.size());
         (major.0 + minor.0, major.1 + minor.1)
@@ -261,20 +257,6 @@ where
         });
     }
 
-    /// Drops everything. What is near still holds some of it, until it is [told](Self::clear_near).
-    pub(super) fn clear(&self) {
-        self.major.clear();
-        self.minor.clear();
-        if let Some(changes) = &mut *self.changes() {
-            changes.is_cleared = true;
-        }
-    }
-
-    /// Has nothing be near any more. Takes some time: a large cache has many places.
-    pub(super) fn clear_near(&self) {
-        self.near.clear();
-    }
-
     /// What is kept under `key`.
     fn kept(&self, key: &K, now: Instant) -> Recalled<K, V, E> {
         let recalled = self.near.recall(key, now, || self.major.get(key));
@@ -291,7 +273,7 @@ where
 
     /// What the purges since then leave of something.
     fn judged(&self, kept: Kept<K, V, E>) -> Kept<K, V, E> {
-        let epoch = self.purges.epoch();
+        let epoch = self.purges.epoch().into();
         let kept = self.purged(&kept).unwrap_or(kept);
         Kept { epoch, ..kept }
     }
@@ -304,8 +286,10 @@ where
             let value = answer.and_then(|answer| answer.value.value());
             (self.values.scopes)(key, value.as_ref())
         };
-        match self.purges.judge(*epoch, scopes) {
-            Verdict::Dropped => Some(Kept::nothing(key.clone(), *epoch)),
+        // Read first: of those after, it is not known.
+        let last = self.purges.epoch();
+        match self.purges.judge(epoch.number(), scopes) {
+            Verdict::Dropped => Some(Kept::nothing(key.clone(), epoch.clone())),
             Verdict::ExpiredAt(at) => {
                 let kept = kept.clone();
                 Some(Kept {
@@ -314,7 +298,10 @@ where
                     ..kept
                 })
             }
-            Verdict::Untouched => None,
+            Verdict::Untouched => {
+                epoch.raise(last);
+                None
+            }
         }
     }
 
@@ -414,12 +401,12 @@ where
     /// Notes that something was changed under `key`, for whoever is copying it.
     fn note_change(&self, key: &K) {
         if let Some(changes) = &mut *self.changes() {
-            changes.keys.insert(key.clone());
+            changes.insert(key.clone());
         }
     }
 
     /// A panic while it is held leaves it whole.
-    fn changes(&self) -> MutexGuard<'_, Option<Changes<K>>> {
+    fn changes(&self) -> MutexGuard<'_, Option<HashSet<K>>> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -438,6 +425,9 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering;
+
     use super::*;
     use crate::cache::Thoroughness;
 
@@ -501,8 +491,7 @@ mod tests {
             }
         }
 
-        store.clear();
-        store.clear_near();
+        store.put(Kept::nothing(1, 0), now);
 
         assert_eq!(recalled(&store, 1, now), None);
     }
@@ -531,7 +520,7 @@ mod tests {
         for key in 2..20 {
             keep(&store, key, 0, now);
         }
-        store.size();
+        store.tidy();
 
         assert_eq!(store.major.get(&1).map(|_| ()), None);
         assert_eq!(recalled(&store, 1, now), None);
@@ -573,22 +562,30 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cleared_while_the_bounds_change_is_gone_and_what_comes_after_is_kept() {
-        let (store, now) = (store(bounds(10)), now());
-        for key in 1..4 {
-            keep(&store, key, 0, now);
+    fn what_a_purge_is_not_about_is_judged_by_it_once() {
+        static JUDGED: AtomicUsize = AtomicUsize::new(0);
+        let counted: fn(&u8, Option<&u8>) -> Vec<Option<u8>> = |_, value| {
+            JUDGED.fetch_add(1, Ordering::SeqCst);
+            vec![None, value.copied()]
+        };
+        let (mut store, now) = (store(bounds(10)), now());
+        store.values.scopes = counted;
+        keep(&store, 1, 7, now);
+
+        for (purges, scope, expected) in [(1, 5, Some(7)), (2, 6, Some(7)), (3, 7, None)] {
+            let scopes = vec![Some(scope)];
+            store.purges.mark(scopes, Thoroughness::Drop, now);
+
+            for _ in 0..3 {
+                assert_eq!(recalled(&store, 1, now), expected);
+                let times = if expected.is_some() {
+                    purges
+                } else {
+                    purges + 2
+                };
+                assert!(JUDGED.load(Ordering::SeqCst) <= times, "{scope}");
+            }
         }
-
-        let store = with(&store, bounds(11), now, || {
-            keep(&store, 1, 1, now);
-            store.clear();
-            store.clear_near();
-            keep(&store, 2, 2, now);
-        });
-
-        let recalled = [1, 2, 3].map(|key| recalled(&store, key, now));
-        assert_eq!(recalled, [None, Some(2), None]);
-        assert_eq!(store.size().0, 1);
     }
 
     #[test]
@@ -606,10 +603,7 @@ mod tests {
     #[test]
     fn what_is_gone_is_held_nowhere() {
         let gone: [fn(&Bytes, Instant); 3] = [
-            |store, _| {
-                store.clear();
-                store.clear_near();
-            },
+            |store, now| assert!(!store.put(Kept::nothing(1, 0), now)),
             |store, now| (2..20).for_each(|key| keep(store, key, 0, now)),
             |store, now| keep(store, 1, 1, now),
         ];
@@ -626,9 +620,24 @@ mod tests {
             while kept.upgrade().is_some() {
                 let took = now() - begin;
                 assert!(took < Duration::from_secs(10), "{number}");
-                store.size();
+                store.tidy();
                 recalled(&store, 1, begin);
             }
+        }
+    }
+
+    #[test]
+    fn what_nobody_would_believe_any_more_is_given_back_though_nobody_asks() {
+        let store = store(bounds(10));
+        let kept = Arc::new(Kept::nothing(1, 0));
+        assert_eq!(kept.span_s, 0);
+        let held = Arc::downgrade(&kept);
+        store.major.insert(kept);
+
+        let begin = now();
+        while held.upgrade().is_some() {
+            assert!(now() - begin < Duration::from_secs(10));
+            store.tidy();
         }
     }
 

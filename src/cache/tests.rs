@@ -25,6 +25,13 @@ const LIMITS: Limits = Limits {
     flight_max: Duration::from_secs(10),
 };
 
+fn mebibytes(mebibytes: u64) -> Limits {
+    Limits {
+        bytes_max: mebibytes * 1024 * 1024,
+        ..LIMITS
+    }
+}
+
 /// Every value weighs the same; those over a million are minor.
 const VALUES: Values<&'static str, u64, Scope> = Values {
     key_bytes: |key| key.len(),
@@ -131,6 +138,11 @@ impl Bench {
         let gate = Arc::new(Notify::new());
         gate.notify_one();
         self.ask(key, brings, &gate).await.expect("the task ends")
+    }
+
+    fn purge_everything(&self) {
+        let everything = vec![Scope::default()];
+        self.cache.purge(everything, Thoroughness::Drop, |_| true);
     }
 
     /// The value that is remembered, whatever its age.
@@ -307,6 +319,27 @@ async fn waiters_and_flights_are_bounded() {
         waiter.await.expect("the task ends").expect("an answer");
     }
     assert_eq!(bench.have("other", Ok(2)).await, Ok((2, From::Own)));
+}
+
+#[tokio::test]
+async fn what_is_purged_on_its_way_counts_as_under_way_until_it_lands() {
+    let bench = Bench::new(Limits {
+        flights_max: 1,
+        ..LIMITS
+    });
+    let gate = Arc::new(Notify::new());
+    let waiting = bench.ask("k", Ok(1), &gate);
+    settle().await;
+
+    bench.invalidate("k");
+    assert_eq!(bench.have("k", Ok(2)).await, Err(Not::Full));
+    assert_eq!(bench.cache.under_way(), 1);
+
+    gate.notify_one();
+    let landed = waiting.await.expect("the task ends");
+    assert_eq!(landed, Ok((1, From::Own)));
+    assert_eq!(bench.cache.under_way(), 0);
+    assert_eq!(bench.have("k", Ok(2)).await, Ok((2, From::Own)));
 }
 
 /// Another key each time.
@@ -534,18 +567,14 @@ async fn what_has_grown_is_counted_again_if_it_is_still_the_same() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_lands_while_the_bounds_change_is_remembered() {
-    let limits = |mebibytes: u64| Limits {
-        bytes_max: mebibytes * 1024 * 1024,
-        ..LIMITS
-    };
-    let bench = Bench::new(limits(16));
+    let bench = Bench::new(mebibytes(16));
     for number in 0..2_000 {
         bench.have(key(number), Ok(0)).await.expect("an answer");
     }
 
     let cache = Arc::clone(&bench.cache);
     let adjusting = tokio::task::spawn_blocking(move || {
-        (0..20).for_each(|turn| cache.adjust(limits(17 + turn)));
+        (0..20).for_each(|turn| cache.adjust(mebibytes(17 + turn)));
     });
     let mut value = 0;
     while !adjusting.is_finished() {
@@ -686,12 +715,38 @@ async fn what_is_larger_than_the_cache_is_said_not_to_be_kept() {
 async fn a_purge_of_everything_leaves_nothing_and_takes_no_room() {
     let bench = Bench::new(LIMITS);
     bench.have("k", Ok(1)).await.expect("an answer");
+    let store = Arc::downgrade(&bench.cache.store.load_full());
 
-    let everything = vec![Scope::default()];
-    bench.cache.purge(everything, Thoroughness::Drop, |_| true);
+    bench.purge_everything();
 
     assert_eq!(bench.remembered("k"), None);
     assert_eq!(bench.cache.size(), (0, 0));
+    bench.cache.tasks.close();
+    bench.cache.tasks.wait().await;
+    assert!(store.upgrade().is_none(), "it is given back");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_lands_after_a_purge_of_everything_while_the_bounds_change_is_remembered() {
+    let bench = Bench::new(mebibytes(16));
+    let cache = Arc::clone(&bench.cache);
+    let mut value = 0;
+    for turn in 0..20 {
+        for number in 0..500 {
+            bench.have(key(number), Ok(0)).await.expect("an answer");
+        }
+        let cache = Arc::clone(&cache);
+        let adjusting = tokio::task::spawn_blocking(move || cache.adjust(mebibytes(17 + turn)));
+        bench.purge_everything();
+        value += 1;
+        bench.clock.advance(Duration::from_secs(10));
+        assert_eq!(bench.have("k", Ok(value)).await, Ok((value, From::Own)));
+        adjusting.await.expect("ends");
+
+        assert_eq!(bench.remembered("k"), Some(value));
+        assert_eq!(bench.remembered(key(0)), None);
+        assert_eq!(bench.cache.size().0, 1, "in turn {turn}");
+    }
 }
 
 #[tokio::test]

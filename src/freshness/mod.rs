@@ -95,10 +95,10 @@ impl<V> Answer<V> {
         }
     }
 
-    /// The same answer, no longer believed from `now` on.
+    /// The same answer, no longer believed from `at` on.
     #[must_use]
-    pub fn expired(self, now: Instant) -> Self {
-        let (age, lifetime) = (self.age(now), self.lifetime());
+    pub fn expired(self, at: Instant) -> Self {
+        let (age, lifetime) = (self.age(at), self.lifetime());
         Self {
             lifetime: lifetime.min(age).into(),
             is_cut_short: self.is_cut_short || age < lifetime,

@@ -218,6 +218,11 @@ impl Meetings {
         self.0.present.load().wecom.reports()
     }
 
+    /// Gives back what is of no use any more. Done by and by anyway, by those who ask.
+    pub fn tidy(&self) {
+        self.0.cache.tidy();
+    }
+
     /// How much is kept, for people.
     pub fn holdings(&self) -> Holdings {
         let Inner { cache, present, .. } = &*self.0;
