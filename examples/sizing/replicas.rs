@@ -368,8 +368,8 @@ impl Replica {
             metrics: Metrics::default(),
             tracer: Tracer::default(),
         };
-        let wecom =
-            wecom::WeCom::new(&settings, apps, &instruments).map_err(|flaw| format!("{flaw:?}"))?;
+        let wecom = wecom::WeCom::new(&settings, &apps, &instruments)
+            .map_err(|flaw| format!("{flaw:?}"))?;
         let mut keeping = JoinSet::new();
         for keeper in wecom.token_keepers() {
             keeping.spawn(keeper);

@@ -97,7 +97,7 @@ impl App {
             metrics: Metrics::default(),
             tracer,
         };
-        let wecom = WeCom::new(&config.wecom, apps, &instruments).map_err(OpenError::WeCom)?;
+        let wecom = WeCom::new(&config.wecom, &apps, &instruments).map_err(OpenError::WeCom)?;
         let meetings = Meetings::new(
             config.cache,
             load(&config),

@@ -118,11 +118,12 @@ impl Steward {
             credentials,
             fingerprint,
         } = checked;
-        self.wecom = self.wecom.succeeding(&config.wecom, apps)?;
+        self.wecom = self.wecom.succeeding(&config.wecom, &apps)?;
         let (meetings, wecom) = (self.meetings.clone(), self.wecom.clone());
         let (settings, load) = (config.cache, super::load(&config));
         // What is kept may have to move, which takes a while.
-        let adjusting = tokio::task::spawn_blocking(move || meetings.adjust(settings, load, wecom));
+        let adjusting =
+            tokio::task::spawn_blocking(move || meetings.adjust(settings, load, &wecom));
         // Fails only if it panics: then things stay as they are, and the hook has told it.
         let _ = adjusting.await;
         self.limits.adjust(&config.server);

@@ -193,15 +193,28 @@ impl Meetings {
         }))
     }
 
-    /// Goes on with other settings, and with that WeCom. What is known stays known; how many callers
-    /// may wait stays as it is. Questions under way are finished as they were begun.
-    pub fn adjust(&self, settings: Settings, load: Load, wecom: WeCom) {
+    /// Goes on with other settings, and with that WeCom. What is known stays known, but of a name that
+    /// stands for another app there, or for none; how many callers may wait stays as it is. Questions
+    /// under way are finished as they were begun.
+    pub fn adjust(&self, settings: Settings, load: Load, wecom: &WeCom) {
         self.0.cache.adjust(limits(settings, load));
-        self.0.present.store(Arc::new(Present {
-            wecom,
+        let present = Present {
+            wecom: wecom.clone(),
             settings,
             load,
-        }));
+        };
+        let before = self.0.present.swap(Arc::new(present));
+        // Not before: who asks from now on has the new one asked, and what the old one says is meant.
+        for app in before.wecom.apps_gone_with(wecom) {
+            tracing::info!(
+                "{app} is not the app that it was: what was kept of its answers is dropped"
+            );
+            let scope = Scope {
+                meeting: None,
+                app: Some(app.clone()),
+            };
+            self.purge(&scope, Thoroughness::Drop);
+        }
     }
 
     /// The apps there are, and how each stands with WeCom.

@@ -193,17 +193,14 @@ pub struct Closed {
 
 impl WeCom {
     /// Prepares to ask as each of the apps. Asks nothing yet; reads `ca_file`.
-    pub fn new(
-        settings: &Settings,
-        apps: Vec<App>,
-        instruments: &Instruments,
-    ) -> Result<Self, Flaw> {
+    pub fn new(settings: &Settings, apps: &[App], instruments: &Instruments) -> Result<Self, Flaw> {
         Self::prepare(settings, apps, instruments, None)
     }
 
-    /// The same with other settings: tokens, quotas used up and blocks go on where they are of the
-    /// same app and corp. Whoever runs the old one's token keepers has to run the new one's instead.
-    pub fn succeeding(&self, settings: &Settings, apps: Vec<App>) -> Result<Self, Flaw> {
+    /// The same with other settings: tokens go on where they are of the same app, quotas used up and
+    /// blocks where they are of the same corp. Whoever runs the old one's token keepers has to run the
+    /// new one's instead.
+    pub fn succeeding(&self, settings: &Settings, apps: &[App]) -> Result<Self, Flaw> {
         // What another WeCom said is worth nothing here.
         let before = Some(self).filter(|before| before.0.base_url == settings.base_url);
         Self::prepare(settings, apps, &self.0.instruments, before)
@@ -211,7 +208,7 @@ impl WeCom {
 
     fn prepare(
         settings: &Settings,
-        apps: Vec<App>,
+        apps: &[App],
         instruments: &Instruments,
         before: Option<&Self>,
     ) -> Result<Self, Flaw> {
@@ -225,11 +222,11 @@ impl WeCom {
                 Arc::new(Corp::new(settings, clock).succeeding(known))
             });
             let name = app.name.clone();
-            let known = before.and_then(|before| before.line(&app));
+            let known = before.and_then(|before| before.line(app, apps));
             let last_fault = known.map(|line| Arc::clone(&line.last_fault));
             let last_fault = last_fault.unwrap_or_default();
             let keeper = Keeper::new(
-                app,
+                app.clone(),
                 Surroundings {
                     transport: Arc::clone(&transport),
                     block: Arc::clone(&corp.gettoken),
@@ -265,9 +262,32 @@ impl WeCom {
         Some(&line.corp)
     }
 
-    fn line(&self, app: &App) -> Option<&Line> {
-        let mut lines = self.0.lines.values();
-        lines.find(|line| line.keeper.is_of(app))
+    /// What is known of this one of those apps.
+    ///
+    /// A name with another secret is the same app, whose secret was rotated: unless that was the secret
+    /// of another app, or another has the old one by now.
+    fn line(&self, app: &App, apps: &[App]) -> Option<&Line> {
+        let lines = || self.0.lines.values();
+        let line = lines().find(|line| line.keeper.is_of(app))?;
+        let was_anothers = || lines().any(|line| line.keeper.has_secret(&app.secret));
+        let is_anothers = || {
+            apps.iter()
+                .any(|other| line.keeper.has_secret(&other.secret))
+        };
+        let is_same = line.keeper.has_secret(&app.secret) || !(was_anothers() || is_anothers());
+        is_same.then_some(line)
+    }
+
+    /// The names that stand for other apps with `successor`, or for none.
+    pub fn apps_gone_with<'a>(&'a self, successor: &'a Self) -> impl Iterator<Item = &'a AppName> {
+        let goes_on = |name, line: &Line| {
+            let next = successor.0.lines.get(name);
+            next.is_some_and(|next| next.keeper.succeeds(&line.keeper))
+        };
+        let lines = self.0.lines.iter();
+        lines
+            .filter(move |&(name, line)| !goes_on(name, line))
+            .map(|(name, _)| name)
     }
 
     /// For each app, the task that keeps its token. Without it, nobody gets one. It never ends by

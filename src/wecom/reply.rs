@@ -7,12 +7,24 @@ use serde_json::Map;
 use serde_json::Value;
 
 /// The number of the error, or `None` for a success. What is no number at all counts as not sent:
-/// odd data alone makes no error of an answer.
+/// odd data alone makes no error of an answer. Of a number that is too large or too small, it is the
+/// nearest.
 pub(super) fn errcode(object: &Map<String, Value>) -> Option<i64> {
-    object
-        .get("errcode")
-        .and_then(number)
+    let errcode = object.get("errcode")?;
+    number(errcode)
+        .or_else(|| nearest(errcode))
         .filter(|&errcode| errcode != 0)
+}
+
+/// The nearest whole number to one that is beyond all that [`number`] tells exactly.
+fn nearest(value: &Value) -> Option<i64> {
+    let number = match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.parse().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    let number = number.filter(|number| number.abs() > EXACT_MAX)?;
+    Some(if number > 0.0 { i64::MAX } else { i64::MIN })
 }
 
 /// A whole number, which WeCom sends as a number or as a numeric string.
@@ -24,9 +36,11 @@ pub(super) fn number(value: &Value) -> Option<i64> {
     }
 }
 
+/// The largest whole number that a floating-point number tells from the next.
+const EXACT_MAX: f64 = 9_007_199_254_740_991.0;
+
 /// The whole number that is written as `5.0` or `1e3`, if it is one, and exact.
 fn whole(number: f64) -> Option<i64> {
-    const EXACT_MAX: f64 = 9_007_199_254_740_991.0;
     let is_whole = number.fract() == 0.0 && number.abs() <= EXACT_MAX;
     is_whole
         .then(|| format!("{number:.0}").parse().ok())

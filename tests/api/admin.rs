@@ -83,6 +83,33 @@ async fn it_is_not_ready_while_a_person_must_act_and_ready_when_one_has() {
 }
 
 #[tokio::test]
+async fn it_is_ready_while_a_token_is_good_though_the_next_is_refused() {
+    let house = House::open().await;
+    house
+        .until("it is ready", async |house| ready(house).await == 200)
+        .await;
+    house
+        .wecom
+        .set_trouble(Api::GetToken, Trouble::errcode(40001));
+
+    // Of 7,200 s, a fifth before they are over.
+    house.advance(Duration::from_secs(5_800));
+    let is_asked = async |house: &House| house.wecom.hits().gettoken == 2;
+    house.until("the next is asked for", is_asked).await;
+    let is_told = async |house: &House| {
+        let status = house.ask_operator("/status").await;
+        status.text.contains("40001")
+    };
+    house.until("it is refused", is_told).await;
+    assert_eq!(ready(&house).await, 200);
+
+    house.advance(Duration::from_secs(1_400));
+    house
+        .until("none is left", async |house| ready(house).await == 503)
+        .await;
+}
+
+#[tokio::test]
 async fn it_is_not_ready_from_the_announcement_of_its_end_on_and_still_serves_for_a_while() {
     let house = House::with(&[("server.drain_delay", "30s")]).await;
     house.given_meeting("m1", "446153273", "Standup");

@@ -18,12 +18,14 @@ use wecom_simulator::Api;
 use wecom_simulator::App;
 use wecom_simulator::DEFAULT_CORP_ID;
 use wecom_simulator::DEFAULT_SECRET;
+use wecom_simulator::Meeting;
 use wecom_simulator::Simulator;
 use wecom_simulator::Trouble;
 use wecom_simulator::World;
 
 use crate::habits::Regular;
 use crate::house::House;
+use crate::house::Reply;
 use crate::house::SOON;
 use crate::house::morning;
 
@@ -323,6 +325,72 @@ async fn new_secrets_of_several_apps_are_tried_at_once_and_the_old_ones_never_ag
     let are_served = async |house: &House| standings(house, "served").await == 9;
     house.until("they are served", are_served).await;
     assert_eq!(house.wecom.hits().gettoken, 17, "each new secret once");
+}
+
+/// Apps by the names they are listed with: the corp, and the secret.
+type Listed = &'static [(&'static str, &'static str, &'static str)];
+
+fn listed(apps: Listed) -> String {
+    let app = |(name, corp_id, secret): &_| {
+        format!(
+            "[[wecom.apps]]\nname = \"{name}\"\ncorp_id = \"{corp_id}\"\nsecret = \"{secret}\"\n"
+        )
+    };
+    apps.iter().map(app).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_stands_for_another_app_is_never_given_what_was_kept_for_the_one_before() {
+    const CORP: &str = DEFAULT_CORP_ID;
+    const OTHER: &str = "ww-other-corp";
+    const BEFORE: Listed = &[("one", CORP, "s1"), ("two", CORP, "s2")];
+    let cases: [(&str, &[Listed]); 6] = [
+        ("swapped", &[&[("one", CORP, "s2"), ("two", CORP, "s1")]]),
+        (
+            "another corp",
+            &[&[("one", OTHER, "s3"), ("two", CORP, "s2")]],
+        ),
+        ("taken over", &[&[("one", CORP, "s2")]]),
+        ("renamed", &[&[("one", CORP, "s4"), ("uno", CORP, "s1")]]),
+        (
+            "gone and back",
+            &[&[("two", CORP, "s2")], &[("one", CORP, "s4")]],
+        ),
+        ("gone and the same", &[&[("two", CORP, "s2")], BEFORE]),
+    ];
+    for (case, steps) in cases {
+        let furnished = Furnished::with("").await;
+        let house = &furnished.house;
+        for (corp, secret) in [(CORP, "s1"), (CORP, "s2"), (OTHER, "s3"), (CORP, "s4")] {
+            house.wecom.put_app(App::new(corp, secret));
+            let info = serde_json::json!({"title": secret, "meetingid": "m1"});
+            let meeting = Meeting::new("m1", "446153273", info);
+            house.wecom.put_meeting(meeting.of_app(corp, secret));
+        }
+        // What is shown of the meeting, by either of its names, to who asks as the app of that name.
+        let titles = async |name: &str| {
+            let paths = ["/meetings/m1", "/meetings/by-code/446153273"];
+            let paths = paths.map(|path| format!("{path}?app={name}"));
+            let replies = house.get_at_once(paths).await;
+            let title =
+                |reply: &Reply| (reply.status == 200).then(|| reply.json()["title"].clone());
+            replies.iter().map(title).collect::<Vec<_>>()
+        };
+        for step in [&[BEFORE], steps].concat() {
+            furnished.rewrite(&listed(step));
+            house.bell.notify_one();
+            let is_taken = async |_: &House| {
+                let mut taken = true;
+                for name in ["one", "two"] {
+                    let app = step.iter().find(|app| app.0 == name);
+                    let title = app.map(|app| app.2.into());
+                    taken &= titles(name).await == [title.clone(), title];
+                }
+                taken
+            };
+            house.until(case, is_taken).await;
+        }
+    }
 }
 
 /// Whether a connection is closed soon on which this is said, and then nothing.

@@ -91,12 +91,16 @@ impl Keeper {
         let Some(before) = before else {
             return self;
         };
-        let is_same = self.secret().expose_secret() == before.secret().expose_secret();
         Self {
             state: Arc::clone(&before.state),
-            has_new_secret: !is_same,
+            has_new_secret: !before.has_secret(&self.app.secret),
             ..self
         }
+    }
+
+    /// Whether it goes on from what that one knew.
+    pub(super) fn succeeds(&self, before: &Self) -> bool {
+        Arc::ptr_eq(&self.state, &before.state)
     }
 
     /// The corp whose app it is.
@@ -104,9 +108,13 @@ impl Keeper {
         &self.app.corp_id
     }
 
-    /// Whether it is this app, whatever its secret is by now.
+    /// Whether this app has its name and its corp.
     pub(super) fn is_of(&self, app: &App) -> bool {
         (&self.app.name, &self.app.corp_id) == (&app.name, &app.corp_id)
+    }
+
+    pub(super) fn has_secret(&self, secret: &SecretString) -> bool {
+        self.secret().expose_secret() == secret.expose_secret()
     }
 
     /// How old the token is, if there is one, and for how long it is still good.
@@ -125,7 +133,7 @@ impl Keeper {
     }
 
     pub(super) fn standing(&self) -> Standing {
-        self.state.borrow().standing()
+        self.state.borrow().standing(self.now())
     }
 
     /// What may be said without waiting: a token, or why there is none. `None` means that it is

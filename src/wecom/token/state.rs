@@ -64,7 +64,7 @@ impl AccessToken {
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// WeCom refuses it, for a reason that only a person can cure.
+    /// WeCom gives it no token, for a reason that only a person can cure, and none is left.
     Refused,
     /// A token was had, or failed to be had for a reason that waiting may cure.
     Served,
@@ -108,9 +108,10 @@ struct Refused {
 }
 
 impl State {
-    /// How the app stands with WeCom.
-    pub(super) fn standing(&self) -> Standing {
-        self.standing
+    /// How the app stands with WeCom at `now`. As long as a token is usable, it is served, whatever
+    /// became of the next one.
+    pub(super) fn standing(&self, now: Instant) -> Standing {
+        self.usable(now).map_or(self.standing, |_| Standing::Served)
     }
 
     /// Why the last attempt failed, and for how many times in a row; `None` if it did not.
@@ -152,7 +153,7 @@ impl State {
     /// What may be said at `now` without asking: a usable token, or a failure too recent to try
     /// again. `None` means that it is worth waiting.
     pub(super) fn known(&self, now: Instant) -> Option<Result<Arc<AccessToken>, Fault>> {
-        if let Some(token) = self.token.as_ref().filter(|token| now < token.unusable_at) {
+        if let Some(token) = self.usable(now) {
             return Some(Ok(Arc::clone(token)));
         }
         let failure = self
@@ -160,6 +161,10 @@ impl State {
             .as_ref()
             .filter(|failure| now < failure.again_at)?;
         Some(Err(failure.fault.clone()))
+    }
+
+    fn usable(&self, now: Instant) -> Option<&Arc<AccessToken>> {
+        self.token.as_ref().filter(|token| now < token.unusable_at)
     }
 
     /// When to ask for a token; `None` for at once.
