@@ -293,6 +293,7 @@ impl<'a> Run<'a> {
             return Err("somebody is still waiting".into());
         }
         let first = self.replicas.first().ok_or("no replica")?;
+        first.meetings.tidy();
         let holdings = first.meetings.holdings();
         let mut tally = std::mem::take(&mut *self.tally());
         (tally.entries, tally.bytes) = (holdings.entries, holdings.bytes);
@@ -404,6 +405,7 @@ impl Replica {
 
     /// Whether each question under way has come to WeCom, where so many are, or waits for its turn.
     fn is_at_rest(&self, open: usize) -> bool {
+        self.meetings.tidy();
         let in_flight = self.wecom.in_flight();
         let is_full = in_flight == IN_FLIGHT_MAX;
         open == in_flight && (is_full || self.meetings.holdings().flights == in_flight)

@@ -118,14 +118,15 @@ impl Steward {
             credentials,
             fingerprint,
         } = checked;
-        self.wecom = self.wecom.succeeding(&config.wecom, &apps)?;
-        let (meetings, wecom) = (self.meetings.clone(), self.wecom.clone());
+        let wecom = self.wecom.succeeding(&config.wecom, &apps)?;
+        let (meetings, next) = (self.meetings.clone(), wecom.clone());
         let (settings, load) = (config.cache, super::load(&config));
         // What is kept may have to move, which takes a while.
-        let adjusting =
-            tokio::task::spawn_blocking(move || meetings.adjust(settings, load, &wecom));
-        // Fails only if it panics: then things stay as they are, and the hook has told it.
-        let _ = adjusting.await;
+        let adjusting = tokio::task::spawn_blocking(move || meetings.adjust(settings, load, &next));
+        // Fails only if it panics, which the hook has told: then questions go on as they did.
+        if adjusting.await.is_ok() {
+            self.wecom = wecom;
+        }
         self.limits.adjust(&config.server);
         let access = Access::new(roster, self.clock.clone());
         let access = access.carrying_over(&self.access.load());

@@ -70,7 +70,8 @@ impl<T: Clone> Seat<T> {
 }
 
 impl<K: Eq + Hash, T> Flights<K, T> {
-    /// A panic while the table is held would leave it whole: every change to it is one call.
+    /// A panic while the table is held would leave it whole: none can come between changes that belong
+    /// together.
     fn table(&self) -> MutexGuard<'_, Table<K, T>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }

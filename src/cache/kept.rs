@@ -91,19 +91,3 @@ pub(super) fn weigh<K, V, E, S>(values: Values<K, V, S>, kept: &Kept<K, V, E>) -
     let bytes = (values.key_bytes)(&kept.key) + value_bytes + UPKEEP_BYTES;
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::service::Finding;
-    use crate::wecom::Fault;
-    use crate::wecom::Question;
-
-    #[test]
-    fn what_is_kept_under_a_key_takes_four_lines_of_the_processors_cache_with_its_counts() {
-        let counts = 2 * size_of::<usize>();
-        let bytes = size_of::<Kept<Question, Finding, Fault>>() + counts;
-        // The next size that the allocator has is 320.
-        assert!(bytes <= 256, "{bytes}");
-    }
-}

@@ -236,27 +236,27 @@ where
         let (store, now) = (self.store.load_full(), self.clock.now());
         self.purges.kept_for(limits.flight_max + LEEWAY);
         let adjusted = store.with(limits.bounds(), now);
-        self.flights.hold(|| {
+        // What is given up is dropped when nobody has to wait for that any more.
+        let _given_up = self.flights.hold(|| {
             let present = self.store.load_full();
-            let adjusted = if Arc::ptr_eq(&store, &present) {
-                adjusted
+            let (adjusted, in_vain) = if Arc::ptr_eq(&store, &present) {
+                (adjusted, None)
             } else {
                 // Everything was purged meanwhile, and little has come since.
-                present.with(limits.bounds(), now)
+                (present.with(limits.bounds(), now), Some(adjusted))
             };
             present.hand_over(&adjusted, now);
-            self.store.store(Arc::new(adjusted));
+            (self.store.swap(Arc::new(adjusted)), in_vain)
         });
     }
 
-    /// How much is kept: entries, and the bytes they take.
+    /// How much is kept: entries, and the bytes they take; as of when it was last tidied.
     pub fn size(&self) -> (u64, u64) {
-        self.tidy();
         self.store.load().size()
     }
 
-    /// Gives back what nobody would believe any more, and what is over the bound. It is done by and by
-    /// anyway, by those who ask; after a quiet time, the first of them would have to wait for it.
+    /// Gives back what nobody would believe any more, and what is over the bound. May take a while. It is
+    /// done by and by anyway, by those who ask; after a quiet time, the first of them would wait for it.
     pub fn tidy(&self) {
         self.store.load().tidy();
     }
@@ -365,6 +365,12 @@ where
             });
         });
     }
+}
+
+/// Bytes that what is kept under one key takes with its counts.
+#[cfg(test)]
+pub(crate) const fn kept_bytes<K, V, E>() -> usize {
+    size_of::<kept::Kept<K, V, E>>() + 2 * size_of::<usize>()
 }
 
 impl<K, V, E, S> Store<K, V, E, S>

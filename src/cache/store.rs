@@ -171,13 +171,14 @@ where
         Self::new(self.bounds, self.values, purges, self.metrics.clone(), now)
     }
 
-    /// Has moka do the housekeeping that it puts off, as far as it comes in a tenth of a second.
+    /// Has moka do the housekeeping that it puts off. All that has expired goes; for what is over the bound,
+    /// it takes a tenth of a second at most.
     pub(super) fn tidy(&self) {
         self.major.tidy();
         self.minor.tidy();
     }
 
-    /// How much is kept: entries, and the bytes they take.
+    /// How much is kept: entries, and the bytes they take; as of the last housekeeping.
     pub(super) fn size(&self) -> (u64, u64) {
         let (major, minor) = (self.major.size(), self.minor.size());
         (major.0 + minor.0, major.1 + minor.1)

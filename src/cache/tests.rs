@@ -1,5 +1,6 @@
 //! Flights, memories and bounds, counted by how often something was fetched.
 
+use std::sync::Barrier;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
@@ -76,8 +77,12 @@ fn surroundings(clock: &Clock) -> Surroundings {
 
 impl Bench {
     fn new(limits: Limits) -> Self {
+        Self::keeping(VALUES, limits)
+    }
+
+    fn keeping(values: Values<&'static str, u64, Scope>, limits: Limits) -> Self {
         let clock = Clock::standing_at(Timestamp::UNIX_EPOCH);
-        let cache = Cache::new(limits, VALUES, surroundings(&clock));
+        let cache = Cache::new(limits, values, surroundings(&clock));
         Self {
             cache: Arc::new(cache),
             clock,
@@ -140,6 +145,10 @@ impl Bench {
         self.ask(key, brings, &gate).await.expect("the task ends")
     }
 
+    fn size(&self) -> (u64, u64) {
+        holdings(&self.cache)
+    }
+
     fn purge_everything(&self) {
         let everything = vec![Scope::default()];
         self.cache.purge(everything, Thoroughness::Drop, |_| true);
@@ -168,6 +177,18 @@ impl Bench {
         self.cache
             .purge(vec![Some(key)], thoroughness, may_be_meant);
     }
+}
+
+/// How much is kept: entries, and bytes.
+fn holdings<K, V, E, S>(cache: &Cache<K, V, E, S>) -> (u64, u64)
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    E: Clone + Send + Sync + 'static,
+    S: Default + Eq + Hash + Send + Sync + 'static,
+{
+    cache.tidy();
+    cache.size()
 }
 
 async fn outcome(boarded: Boarded<u64, &'static str, Outcome>) -> Outcome {
@@ -361,7 +382,7 @@ async fn what_is_kept_stays_within_its_bytes() {
             .expect("an answer");
     }
 
-    let weighed = bench.cache.size().1;
+    let weighed = bench.size().1;
     assert!(
         (bytes_max / 2..=bytes_max).contains(&weighed),
         "{weighed} bytes are kept"
@@ -379,11 +400,11 @@ async fn what_comes_into_a_full_cache_is_kept_however_much_the_rest_is_asked_for
         for key in &crowd {
             bench.have(key, Ok(1)).await.expect("an answer");
         }
-        bench.cache.size();
+        bench.cache.tidy();
     }
 
     bench.have("newcomer", Ok(2)).await.expect("an answer");
-    bench.cache.size();
+    bench.cache.tidy();
 
     assert_eq!(bench.remembered("newcomer"), Some(2));
 }
@@ -409,7 +430,7 @@ async fn what_is_minor_pushes_nothing_else_out() {
             .await
             .expect_err("a fault");
     }
-    bench.cache.size();
+    bench.cache.tidy();
 
     let left = major
         .iter()
@@ -549,14 +570,14 @@ async fn what_has_grown_is_counted_again_if_it_is_still_the_same() {
         .expect("landed")
         .outcome
         .expect("an answer");
-    let before = cache.size().1;
+    let before = holdings(&cache).1;
 
     size.store(5_000, Ordering::SeqCst);
     cache.reweigh(&"k", |known| !Arc::ptr_eq(known, &size));
-    assert_eq!(cache.size().1, before, "it is another");
+    assert_eq!(holdings(&cache).1, before, "it is another");
     cache.reweigh(&"k", |known| Arc::ptr_eq(known, &size));
 
-    assert_eq!(cache.size().1, before + 4_000);
+    assert_eq!(holdings(&cache).1, before + 4_000);
     assert!(
         cache
             .recall(&"k", clock.now())
@@ -649,7 +670,7 @@ impl Library {
     }
 
     fn weighed(&self) -> u64 {
-        self.cache.size().1
+        holdings(&self.cache).1
     }
 }
 
@@ -720,33 +741,45 @@ async fn a_purge_of_everything_leaves_nothing_and_takes_no_room() {
     bench.purge_everything();
 
     assert_eq!(bench.remembered("k"), None);
-    assert_eq!(bench.cache.size(), (0, 0));
+    assert_eq!(bench.size(), (0, 0));
     bench.cache.tasks.close();
     bench.cache.tasks.wait().await;
     assert!(store.upgrade().is_none(), "it is given back");
 }
 
+/// Whoever judges what is kept under the key `gate` comes to it, and goes on when it is come to again.
+static GATE: Barrier = Barrier::new(2);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_lands_after_a_purge_of_everything_while_the_bounds_change_is_remembered() {
-    let bench = Bench::new(mebibytes(16));
-    let cache = Arc::clone(&bench.cache);
-    let mut value = 0;
-    for turn in 0..20 {
-        for number in 0..500 {
-            bench.have(key(number), Ok(0)).await.expect("an answer");
-        }
-        let cache = Arc::clone(&cache);
-        let adjusting = tokio::task::spawn_blocking(move || cache.adjust(mebibytes(17 + turn)));
-        bench.purge_everything();
-        value += 1;
-        bench.clock.advance(Duration::from_secs(10));
-        assert_eq!(bench.have("k", Ok(value)).await, Ok((value, From::Own)));
-        adjusting.await.expect("ends");
-
-        assert_eq!(bench.remembered("k"), Some(value));
-        assert_eq!(bench.remembered(key(0)), None);
-        assert_eq!(bench.cache.size().0, 1, "in turn {turn}");
+    let values = Values {
+        scopes: |&key, _| {
+            if key == "gate" {
+                GATE.wait();
+                GATE.wait();
+            }
+            vec![None, Some(key)]
+        },
+        ..VALUES
+    };
+    let bench = Bench::keeping(values, mebibytes(16));
+    for key in ["gate", "k", "other"] {
+        bench.have(key, Ok(1)).await.expect("an answer");
     }
+    // So that there is something to judge.
+    bench.invalidate("another");
+
+    let cache = Arc::clone(&bench.cache);
+    let adjusting = tokio::task::spawn_blocking(move || cache.adjust(mebibytes(17)));
+    GATE.wait();
+    bench.purge_everything();
+    assert_eq!(bench.have("k", Ok(2)).await, Ok((2, From::Own)));
+    GATE.wait();
+    adjusting.await.expect("ends");
+
+    assert_eq!(bench.remembered("k"), Some(2));
+    assert_eq!(bench.remembered("other"), None);
+    assert_eq!(bench.size().0, 1);
 }
 
 #[tokio::test]

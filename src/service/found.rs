@@ -146,3 +146,15 @@ pub enum Refusal {
     /// The caller wants no question, and there is nothing without one.
     NotCached,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::kept_bytes;
+
+    #[test]
+    fn what_is_kept_of_a_meeting_takes_four_lines_of_the_processors_cache() {
+        // The next size that the allocator has is 320.
+        assert_eq!(kept_bytes::<Question, Finding, Fault>(), 256);
+    }
+}

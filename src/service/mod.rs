@@ -195,7 +195,7 @@ impl Meetings {
 
     /// Goes on with other settings, and with that WeCom. What is known stays known, but of a name that
     /// stands for another app there, or for none; how many callers may wait stays as it is. Questions
-    /// under way are finished as they were begun.
+    /// under way are finished as they were begun, once they have a token.
     pub fn adjust(&self, settings: Settings, load: Load, wecom: &WeCom) {
         self.0.cache.adjust(limits(settings, load));
         let present = Present {
@@ -207,7 +207,8 @@ impl Meetings {
         // Not before: who asks from now on has the new one asked, and what the old one says is meant.
         for app in before.wecom.apps_gone_with(wecom) {
             tracing::info!(
-                "{app} is not the app that it was: what was kept of its answers is dropped"
+                app.name = %app,
+                "app {app} is gone, or is another by now: what was kept of its answers is dropped",
             );
             let scope = Scope {
                 meeting: None,
@@ -231,12 +232,13 @@ impl Meetings {
         self.0.present.load().wecom.reports()
     }
 
-    /// Gives back what is of no use any more. Done by and by anyway, by those who ask.
+    /// Gives back what is too old to be of use, which may take a while. Done by and by anyway, by those
+    /// who ask.
     pub fn tidy(&self) {
         self.0.cache.tidy();
     }
 
-    /// How much is kept, for people.
+    /// How much is kept, for people; as of when it was last tidied.
     pub fn holdings(&self) -> Holdings {
         let Inner { cache, present, .. } = &*self.0;
         let (entries, bytes) = cache.size();

@@ -269,12 +269,12 @@ impl WeCom {
     fn line(&self, app: &App, apps: &[App]) -> Option<&Line> {
         let lines = || self.0.lines.values();
         let line = lines().find(|line| line.keeper.is_of(app))?;
-        let was_anothers = || lines().any(|line| line.keeper.has_secret(&app.secret));
+        let was_anothers = || lines().any(|line| line.keeper.had_secret(&app.secret));
         let is_anothers = || {
             apps.iter()
-                .any(|other| line.keeper.has_secret(&other.secret))
+                .any(|other| line.keeper.had_secret(&other.secret))
         };
-        let is_same = line.keeper.has_secret(&app.secret) || !(was_anothers() || is_anothers());
+        let is_same = line.keeper.had_secret(&app.secret) || !(was_anothers() || is_anothers());
         is_same.then_some(line)
     }
 

@@ -7,23 +7,23 @@ use serde_json::Map;
 use serde_json::Value;
 
 /// The number of the error, or `None` for a success. What is no number at all counts as not sent:
-/// odd data alone makes no error of an answer. Of a number that is too large or too small, it is the
-/// nearest.
+/// odd data alone makes no error of an answer. For a number that cannot be told exactly, it is the
+/// largest or the smallest that can.
 pub(super) fn errcode(object: &Map<String, Value>) -> Option<i64> {
     let errcode = object.get("errcode")?;
     number(errcode)
-        .or_else(|| nearest(errcode))
+        .or_else(|| beyond(errcode))
         .filter(|&errcode| errcode != 0)
 }
 
-/// The nearest whole number to one that is beyond all that [`number`] tells exactly.
-fn nearest(value: &Value) -> Option<i64> {
+/// On which side a number is beyond all that [`number`] tells exactly.
+fn beyond(value: &Value) -> Option<i64> {
     let number = match value {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => text.parse().ok(),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };
-    let number = number.filter(|number| number.abs() > EXACT_MAX)?;
+    let number = number.filter(|number| number.is_finite() && number.abs() > EXACT_MAX)?;
     Some(if number > 0.0 { i64::MAX } else { i64::MIN })
 }
 

@@ -104,7 +104,16 @@ async fn a_scraper_is_given_the_format_that_it_likes_better() {
         ("text/html", text),
         ("application/openmetrics-text;q=0", text),
         (
-            "Application/OpenMetrics-Text; version=1.0.0; q=0.1, */*",
+            "Application/OpenMetrics-Text; version=1.0.0; q=0.1, */*;q=0.1",
+            openmetrics,
+        ),
+        ("application/openmetrics-text;q=0.9, */*", text),
+        (
+            "application/openmetrics-text;q=0.9, text/*, */*;q=0.1",
+            text,
+        ),
+        (
+            "application/openmetrics-text;q=0.9, text/plain;q=0.8, text/*",
             openmetrics,
         ),
         (

@@ -393,6 +393,38 @@ async fn a_name_that_stands_for_another_app_is_never_given_what_was_kept_for_the
     }
 }
 
+#[tokio::test]
+async fn another_apps_secret_in_a_file_is_noticed_though_it_was_tried_before_the_file_was_looked_at()
+ {
+    let two = &[("two", DEFAULT_CORP_ID, "s2")];
+    let furnished = Furnished::with(&listed(two)).await;
+    let house = &furnished.house;
+    house.wecom.put_app(App::new(DEFAULT_CORP_ID, "s2"));
+    let info = serde_json::json!({"title": "Of two", "meetingid": "m1"});
+    let meeting = Meeting::new("m1", "446153273", info);
+    house
+        .wecom
+        .put_meeting(meeting.of_app(DEFAULT_CORP_ID, "s2"));
+    let title = async |house: &House| {
+        let reply = house.get("/meetings/m1?app=default").await;
+        reply.json()["title"].clone()
+    };
+    assert_eq!(title(house).await, "Standup");
+
+    house
+        .wecom
+        .set_secret(DEFAULT_CORP_ID, DEFAULT_SECRET, "unknown to us");
+    house.wecom.revoke_tokens();
+    write(&furnished.secret_file(), "s2");
+    let before = house.wecom.hits().gettoken;
+    house.get("/meetings/m2?app=default").await;
+    assert_eq!(house.wecom.hits().gettoken, before + 2, "it was tried");
+    house.bell.notify_one();
+
+    let is_noticed = async |house: &House| title(house).await == "Of two";
+    house.until("it is noticed", is_noticed).await;
+}
+
 /// Whether a connection is closed soon on which this is said, and then nothing.
 async fn is_soon_closed(door: SocketAddr, said: &[u8]) -> bool {
     let mut stream = TcpStream::connect(door).await.expect("a connection");

@@ -95,6 +95,13 @@ impl Office {
             .ok_or_else(|| Problem::new(Kind::UnknownApp, "no app of that name is set up"))
     }
 
+    /// Has what is kept tidied, so that what is told of it is so, while nobody who serves callers waits.
+    async fn tidy(&self) {
+        let meetings = self.meetings.clone();
+        // Fails only if it panics: then older figures are told.
+        let _ = tokio::task::spawn_blocking(move || meetings.tidy()).await;
+    }
+
     fn log_lines_lost(&self) -> u64 {
         self.log.as_ref().map_or(0, Switch::lines_lost)
     }
@@ -162,6 +169,7 @@ async fn readyz(State(office): State<Office>) -> Response {
 /// `GET /metrics`: the numbers, for a scraper.
 async fn metrics(State(office): State<Office>, headers: HeaderMap) -> Response {
     let format = preferred(&headers);
+    office.tidy().await;
     let gauges = Gauges {
         log_lines_lost: office.log_lines_lost(),
         ..office.meetings.gauges()
@@ -177,13 +185,15 @@ async fn metrics(State(office): State<Office>, headers: HeaderMap) -> Response {
 /// The format that a scraper with these header fields likes better; that of Prometheus, where it does
 /// not name OpenMetrics.
 fn preferred(headers: &HeaderMap) -> Format {
-    let weight = |media_type| {
+    let weight = |media_range: &str| {
         let accepted = preference::weighted(headers, header::ACCEPT);
-        let named = accepted.filter(|(name, _)| name.eq_ignore_ascii_case(media_type));
-        named.map(|(_, weight)| weight).max().unwrap_or_default()
+        let named = accepted.filter(|(name, _)| name.eq_ignore_ascii_case(media_range));
+        named.map(|(_, weight)| weight).max()
     };
-    let openmetrics = weight("application/openmetrics-text");
-    if openmetrics > 0 && openmetrics >= weight("text/plain") {
+    let openmetrics = weight("application/openmetrics-text").unwrap_or_default();
+    // The narrowest range counts (RFC 9110, section 12.5.1).
+    let text = ["text/plain", "text/*", "*/*"].into_iter().find_map(weight);
+    if openmetrics > 0 && openmetrics >= text.unwrap_or_default() {
         Format::OpenMetrics
     } else {
         Format::Prometheus

@@ -32,6 +32,7 @@ struct Status {
 
 /// `GET /status`
 pub(super) async fn show(State(office): State<Office>) -> Result<Response, Problem> {
+    office.tidy().await;
     json(&office.status())
 }
 

@@ -91,9 +91,10 @@ impl Keeper {
         let Some(before) = before else {
             return self;
         };
+        let is_known = self.secret().expose_secret() == before.secret().expose_secret();
         Self {
             state: Arc::clone(&before.state),
-            has_new_secret: !before.has_secret(&self.app.secret),
+            has_new_secret: !is_known,
             ..self
         }
     }
@@ -113,8 +114,9 @@ impl Keeper {
         (&self.app.name, &self.app.corp_id) == (&app.name, &app.corp_id)
     }
 
-    pub(super) fn has_secret(&self, secret: &SecretString) -> bool {
-        self.secret().expose_secret() == secret.expose_secret()
+    /// Whether it was set up with this secret.
+    pub(super) fn had_secret(&self, secret: &SecretString) -> bool {
+        self.app.secret.expose_secret() == secret.expose_secret()
     }
 
     /// How old the token is, if there is one, and for how long it is still good.
