@@ -259,9 +259,7 @@ const TIDIED_EVERY: Duration = Duration::from_secs(5);
 async fn tidy(meetings: Meetings, clock: Clock) {
     loop {
         clock.sleep_until(clock.now() + TIDIED_EVERY).await;
-        let meetings = meetings.clone();
-        // Fails only if it panics, and the hook has told that.
-        let _ = tokio::task::spawn_blocking(move || meetings.tidy()).await;
+        meetings.tidy_aside().await;
     }
 }
 

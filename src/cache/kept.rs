@@ -12,8 +12,8 @@ use super::purges::Epoch;
 use crate::freshness::Answer;
 
 /// Bytes that one entry costs besides its key and its value: moka's nodes, its hash table, its
-/// queues, its share of what is near, and what the allocator rounds up.
-/// Measured, see `tests/memory.rs` and `benches/results`.
+/// queues, its share of what is near, and what the allocator rounds up. Measured, see
+/// `tests/memory.rs` and `benches/results`.
 const UPKEEP_BYTES: usize = 800;
 
 /// Has the value back that was lent, as long as it is kept where it was lent from.

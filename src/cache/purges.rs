@@ -73,11 +73,8 @@ impl Epoch {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// None of the purges up to that one was about it.
-    pub(super) fn raise(&self, number: u64) {
-        if self.number() < number {
-            self.0.fetch_max(number, Ordering::Relaxed);
-        }
+    fn raise(&self, number: u64) {
+        self.0.fetch_max(number, Ordering::Relaxed);
     }
 }
 
@@ -136,18 +133,25 @@ impl<S: Default + Eq + Hash> Purges<S> {
         });
     }
 
-    /// What the purges after number `epoch` make of what is in `scopes`, which is only called if
-    /// there were any.
-    pub(super) fn judge(&self, epoch: u64, scopes: impl FnOnce() -> Vec<S>) -> Verdict {
-        if self.epoch() <= epoch {
+    /// What the purges make of something in `scopes`, which is only called if there were any of which
+    /// its `epoch` does not know. Those that leave it as it is, it knows from then on.
+    pub(super) fn judge(&self, epoch: &Epoch, scopes: impl FnOnce() -> Vec<S>) -> Verdict {
+        // Read before the marks: of a purge in between, it is not known.
+        let last = self.epoch();
+        let known = epoch.number();
+        if last <= known {
             return Verdict::Untouched;
         }
         let scopes = scopes();
-        self.read(|marks| {
+        let verdict = self.read(|marks| {
             let of_scopes = scopes.iter().filter_map(|scope| marks.by_scope.get(scope));
-            let since = of_scopes.flatten().filter(|mark| mark.epoch > epoch);
+            let since = of_scopes.flatten().filter(|mark| mark.epoch > known);
             since.fold(Verdict::Untouched, |verdict, mark| verdict.and(*mark))
-        })
+        });
+        if verdict == Verdict::Untouched {
+            epoch.raise(last);
+        }
+        verdict
     }
 
     /// A panic while it is held leaves every mark whole.
@@ -244,7 +248,7 @@ mod tests {
             (before, 2, Verdict::Untouched),
             (purges.epoch(), 1, Verdict::Untouched),
         ] {
-            let verdict = purges.judge(epoch, || vec![None, Some(scope)]);
+            let verdict = purges.judge(&epoch.into(), || vec![None, Some(scope)]);
             assert_eq!(verdict, expected, "{scope}, of purge {epoch}");
         }
     }
@@ -259,7 +263,7 @@ mod tests {
         }
 
         for (epoch, expected) in [(0, at(1)), (1, at(2)), (2, at(3))] {
-            let verdict = purges.judge(epoch, || vec![Some(1)]);
+            let verdict = purges.judge(&epoch.into(), || vec![Some(1)]);
             assert_eq!(verdict, Verdict::ExpiredAt(expected), "of purge {epoch}");
         }
     }
@@ -288,7 +292,7 @@ mod tests {
         for (second, expected) in [(119, Verdict::Dropped), (120, Verdict::Untouched)] {
             purges.mark(vec![], Thoroughness::Drop, at(second));
 
-            let verdict = purges.judge(0, || vec![None, Some(MARKS_MAX)]);
+            let verdict = purges.judge(&0.into(), || vec![None, Some(MARKS_MAX)]);
             assert_eq!(verdict, expected, "after {second} s");
         }
     }
@@ -305,7 +309,7 @@ mod tests {
             let scopes = (1..=MARKS_MAX).map(Some).collect();
             purges.mark(scopes, thoroughness, now + Duration::from_secs(1));
 
-            let verdict = purges.judge(0, || vec![None, Some(MARKS_MAX + 1)]);
+            let verdict = purges.judge(&0.into(), || vec![None, Some(MARKS_MAX + 1)]);
 
             assert_eq!(verdict, expected);
             assert_eq!(purges.read(|marks| marks.all().count()), 1);

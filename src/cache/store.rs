@@ -287,9 +287,7 @@ where
             let value = answer.and_then(|answer| answer.value.value());
             (self.values.scopes)(key, value.as_ref())
         };
-        // Read first: of those after, it is not known.
-        let last = self.purges.epoch();
-        match self.purges.judge(epoch.number(), scopes) {
+        match self.purges.judge(epoch, scopes) {
             Verdict::Dropped => Some(Kept::nothing(key.clone(), epoch.clone())),
             Verdict::ExpiredAt(at) => {
                 let kept = kept.clone();
@@ -299,10 +297,7 @@ where
                     ..kept
                 })
             }
-            Verdict::Untouched => {
-                epoch.raise(last);
-                None
-            }
+            Verdict::Untouched => None,
         }
     }
 

@@ -238,6 +238,13 @@ impl Meetings {
         self.0.cache.tidy();
     }
 
+    /// The same, off the threads that serve callers.
+    pub async fn tidy_aside(&self) {
+        let this = self.clone();
+        // Fails only if it panics, and the hook has told that.
+        let _ = tokio::task::spawn_blocking(move || this.tidy()).await;
+    }
+
     /// How much is kept, for people; as of when it was last tidied.
     pub fn holdings(&self) -> Holdings {
         let Inner { cache, present, .. } = &*self.0;

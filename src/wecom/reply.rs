@@ -6,6 +6,9 @@
 use serde_json::Map;
 use serde_json::Value;
 
+/// The largest whole number that a floating-point number tells from the next.
+const EXACT_MAX: f64 = 9_007_199_254_740_991.0;
+
 /// The number of the error, or `None` for a success. What is no number at all counts as not sent:
 /// odd data alone makes no error of an answer. For a number that cannot be told exactly, it is the
 /// largest or the smallest that can.
@@ -18,13 +21,19 @@ pub(super) fn errcode(object: &Map<String, Value>) -> Option<i64> {
 
 /// On which side a number is beyond all that [`number`] tells exactly.
 fn beyond(value: &Value) -> Option<i64> {
-    let number = match value {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.parse().ok(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    let text = match value {
+        Value::Number(number) => number.as_str(),
+        Value::String(text) => text,
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
     };
-    let number = number.filter(|number| number.is_finite() && number.abs() > EXACT_MAX)?;
-    Some(if number > 0.0 { i64::MAX } else { i64::MIN })
+    let (digits, nearest) = match text.strip_prefix('-') {
+        Some(digits) => (digits, i64::MIN),
+        None => (text, i64::MAX),
+    };
+    // Rust would read words, too.
+    let is_number = digits.starts_with(|first: char| first.is_ascii_digit());
+    let size: f64 = digits.parse().ok().filter(|_| is_number)?;
+    (size > EXACT_MAX).then_some(nearest)
 }
 
 /// A whole number, which WeCom sends as a number or as a numeric string.
@@ -35,9 +44,6 @@ pub(super) fn number(value: &Value) -> Option<i64> {
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
-
-/// The largest whole number that a floating-point number tells from the next.
-const EXACT_MAX: f64 = 9_007_199_254_740_991.0;
 
 /// The whole number that is written as `5.0` or `1e3`, if it is one, and exact.
 fn whole(number: f64) -> Option<i64> {

@@ -152,6 +152,7 @@ async fn an_errcode_that_no_machine_word_holds_is_an_error_all_the_same() {
         ("99999999999999999999", i64::MAX),
         (r#""-99999999999999999999""#, i64::MIN),
         ("1e300", i64::MAX),
+        ("-1e400", i64::MIN),
     ]
     .into_iter()
     .enumerate()

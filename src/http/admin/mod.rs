@@ -95,13 +95,6 @@ impl Office {
             .ok_or_else(|| Problem::new(Kind::UnknownApp, "no app of that name is set up"))
     }
 
-    /// Has what is kept tidied, so that what is told of it is so, while nobody who serves callers waits.
-    async fn tidy(&self) {
-        let meetings = self.meetings.clone();
-        // Fails only if it panics: then older figures are told.
-        let _ = tokio::task::spawn_blocking(move || meetings.tidy()).await;
-    }
-
     fn log_lines_lost(&self) -> u64 {
         self.log.as_ref().map_or(0, Switch::lines_lost)
     }
@@ -169,7 +162,7 @@ async fn readyz(State(office): State<Office>) -> Response {
 /// `GET /metrics`: the numbers, for a scraper.
 async fn metrics(State(office): State<Office>, headers: HeaderMap) -> Response {
     let format = preferred(&headers);
-    office.tidy().await;
+    office.meetings.tidy_aside().await;
     let gauges = Gauges {
         log_lines_lost: office.log_lines_lost(),
         ..office.meetings.gauges()

@@ -32,7 +32,7 @@ struct Status {
 
 /// `GET /status`
 pub(super) async fn show(State(office): State<Office>) -> Result<Response, Problem> {
-    office.tidy().await;
+    office.meetings.tidy_aside().await;
     json(&office.status())
 }
 
