@@ -31,6 +31,7 @@ const NOT_TAKEN: &str = "the settings were read again and not taken: the old one
 /// Somebody who started us, and hears what they are told.
 pub(crate) struct Supervisor {
     name: String,
+    address: SocketAddr,
     messages: Receiver<String>,
     _folder: TempDir,
 }
@@ -45,9 +46,9 @@ impl Supervisor {
     /// At a path.
     pub(crate) fn at_a_path() -> Self {
         let (folder, path) = folder();
-        let socket = UnixDatagram::bind(&path).expect("a socket");
+        let address = SocketAddr::from_pathname(&path).expect("an address");
         let name = path.to_str().expect("text").to_owned();
-        Self::hearing(socket, name, folder)
+        Self::hearing(address, name, folder)
     }
 
     /// At a name that stands in no folder.
@@ -55,15 +56,16 @@ impl Supervisor {
         let (folder, path) = folder();
         let name = path.to_str().expect("text");
         let address = SocketAddr::from_abstract_name(name).expect("a name");
-        let socket = UnixDatagram::bind_addr(&address).expect("a socket");
-        Self::hearing(socket, format!("@{name}"), folder)
+        Self::hearing(address, format!("@{name}"), folder)
     }
 
-    fn hearing(socket: UnixDatagram, name: String, folder: TempDir) -> Self {
+    fn hearing(address: SocketAddr, name: String, folder: TempDir) -> Self {
+        let socket = UnixDatagram::bind_addr(&address).expect("a socket");
         let (told, messages) = mpsc::channel();
         thread::spawn(move || {
             let mut message = [0; 8 * 1024];
-            while let Ok(length) = socket.recv(&mut message) {
+            // One that is empty is our own, and the last.
+            while let Ok(length @ 1..) = socket.recv(&mut message) {
                 let text = String::from_utf8_lossy(&message[..length]).into_owned();
                 if told.send(text).is_err() {
                     break;
@@ -72,6 +74,7 @@ impl Supervisor {
         });
         Self {
             name,
+            address,
             messages,
             _folder: folder,
         }
@@ -105,9 +108,11 @@ impl Supervisor {
         since.parse().expect("a number")
     }
 
-    /// All that was told and not heard yet.
-    pub(crate) fn rest(&self) -> Vec<String> {
-        self.messages.try_iter().collect()
+    /// All that was told up to now and not heard yet. Nothing is heard from then on.
+    pub(crate) fn rest(self) -> Vec<String> {
+        let us = UnixDatagram::unbound().expect("a socket");
+        us.send_to_addr(&[], &self.address).expect("heard");
+        self.messages.iter().collect()
     }
 }
 
