@@ -130,11 +130,13 @@ impl<V, E> Default for Memory<V, E> {
     }
 }
 
-/// A fault, and until when it is remembered.
+/// A fault, since when it is known, and until when it is remembered.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Remembered<E> {
     /// Why there is no newer answer.
     pub fault: E,
+    /// When it was found out.
+    pub since: Instant,
     /// From when on it is worth asking again.
     pub until: Instant,
 }

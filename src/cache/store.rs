@@ -241,7 +241,11 @@ where
         let beside = self.judged(beside);
         let kept = Kept {
             answer: beside.answer.filter(|answer| self.is_of_use(answer, now)),
-            fault: Some(Box::new(Remembered { fault, until })),
+            fault: Some(Box::new(Remembered {
+                fault,
+                since: now,
+                until,
+            })),
             ..beside
         };
         self.put(kept, now);

@@ -264,7 +264,6 @@ pub fn fixed_while_running(before: &Config, after: &Config) -> Vec<&'static str>
             server.tls.is_some() != after.server.tls.is_some(),
         ),
         ("admin.listen", admin.listen != after.admin.listen),
-        ("log.format", before.log.format != after.log.format),
         ("telemetry", before.telemetry != after.telemetry),
     ];
     fixed

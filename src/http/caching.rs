@@ -54,8 +54,9 @@ enum Ttl {
 impl Ttl {
     fn add_to(self, words: &mut Words) {
         match self {
-            Self::Left(seconds) | Self::Over(seconds @ 0) => words.text("; ttl=").number(seconds),
-            Self::Over(seconds) => words.text("; ttl=-").number(seconds),
+            Self::Left(seconds) => words.text("; ttl=").number(seconds),
+            // What is stale says so, from its first moment on.
+            Self::Over(seconds) => words.text("; ttl=-").number(seconds.max(1)),
         };
     }
 }

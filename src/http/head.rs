@@ -73,6 +73,9 @@ pub(super) struct HeadReader {
     seen: usize,
     /// Where the line begins that is being looked at.
     line_start: usize,
+    /// Whether its first line has too many bytes. What comes behind it is read all the same, as far as
+    /// there is room: the answer depends on it.
+    has_long_line: bool,
 }
 
 impl HeadReader {
@@ -85,7 +88,11 @@ impl HeadReader {
         make: impl FnOnce(&Head<'_>) -> Result<T, Verdict>,
     ) -> Result<Option<(T, usize)>, Verdict> {
         let end = self.end_of_head(received)?;
-        if end.unwrap_or(received.len()) > HEAD_BYTES_MAX {
+        let is_too_large = end.unwrap_or(received.len()) > HEAD_BYTES_MAX;
+        if self.has_long_line && (is_too_large || end.is_some()) {
+            return Err(Verdict::TargetTooLong);
+        }
+        if is_too_large {
             return Err(Verdict::HeadTooLarge);
         }
         let Some(length) = end else {
@@ -107,9 +114,7 @@ impl HeadReader {
             self.seen += line_end.map_or(unseen.len(), |place| place + 1);
             let line = received.get(self.line_start..self.seen).unwrap_or_default();
             // Its length is judged first, however much of it came at a time.
-            if self.line_start == 0 && line.len() > LINE_BYTES_MAX {
-                return Err(Verdict::TargetTooLong);
-            }
+            self.has_long_line |= self.line_start == 0 && line.len() > LINE_BYTES_MAX;
             let Some((b'\n', line)) = line.split_last() else {
                 return Ok(None);
             };
@@ -459,8 +464,7 @@ mod tests {
 
     #[test]
     fn a_head_that_grows_too_large_is_refused_before_it_is_complete() {
-        let long_target = format!("GET /{}", "x".repeat(9_000));
-        let long_target_complete = format!("{long_target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let long_target = format!("GET /{}", "x".repeat(33_000));
         let long_field = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "x".repeat(33_000));
         let many_fields = format!(
             "GET / HTTP/1.1\r\nHost: a\r\n{}\r\n",
@@ -468,20 +472,31 @@ mod tests {
         );
 
         assert_eq!(inspect(long_target.as_bytes()), Err(Verdict::TargetTooLong));
-        assert_eq!(
-            inspect(long_target_complete.as_bytes()),
-            Err(Verdict::TargetTooLong)
-        );
         assert_eq!(inspect(long_field.as_bytes()), Err(Verdict::HeadTooLarge));
         assert_eq!(inspect(many_fields.as_bytes()), Err(Verdict::HeadTooLarge));
     }
 
     #[test]
-    fn a_head_as_large_as_allowed_is_let_in() {
-        let target = format!("/{}", "x".repeat(TARGET_BYTES_MAX - 1));
-        let fields = format!("Host: a\r\n{}", "X: 1\r\n".repeat(FIELDS_MAX - 1));
-        let head = format!("GET {target} HTTP/1.1\r\n{fields}\r\n");
-
-        assert_eq!(inspect(head.as_bytes()), Ok(Some(head.len())));
+    fn a_head_as_large_as_allowed_is_let_in_and_none_that_is_larger() {
+        let of_target = |bytes: usize| {
+            let (target, fields) = ("x".repeat(bytes - 1), "X: 1\r\n".repeat(FIELDS_MAX - 1));
+            format!("GET /{target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n")
+        };
+        let of_bytes = |bytes: usize| {
+            let frame = "GET / HTTP/1.1\r\nHost: a\r\nX: \r\n\r\n".len();
+            let long = "x".repeat(bytes - frame);
+            format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n")
+        };
+        for (head, verdict) in [
+            (of_target(8_192), None),
+            (of_target(8_193), Some(Verdict::TargetTooLong)),
+            // Told of its target, however long the whole is.
+            (of_target(20_000), Some(Verdict::TargetTooLong)),
+            (of_bytes(32_768), None),
+            (of_bytes(32_769), Some(Verdict::HeadTooLarge)),
+        ] {
+            let expected = verdict.map_or(Ok(Some(head.len())), Err);
+            assert_eq!(inspect(head.as_bytes()), expected, "{} bytes", head.len());
+        }
     }
 }

@@ -10,8 +10,12 @@ mod paper;
 
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use serde::Deserialize;
+use tracing::Event;
 use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
@@ -20,6 +24,9 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::filter::FilterExt;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::format::DefaultFields;
+use tracing_subscriber::layer::Context;
 use tracing_subscriber::layer::Filter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload::Handle;
@@ -97,18 +104,20 @@ impl Log {
     }
 }
 
-/// Turns the level while lines are being written. Clones turn the same.
+/// Turns what is logged, and how, while lines are being written. Clones turn the same.
 #[derive(Clone)]
 pub struct Switch {
     level: Handle<EnvFilter, Registry>,
+    is_text: Arc<AtomicBool>,
     paper: Paper,
 }
 
 impl Switch {
-    /// Takes lines of that level from now on. How a line is written stays as it is.
+    /// Takes lines of that level from now on, and writes them so.
     pub fn turn_to(&self, settings: &Settings) {
         // Fails if nobody logs any more.
         let _ = self.level.reload(filter(settings));
+        self.is_text.store(is_text(settings), Ordering::Relaxed);
     }
 
     /// Lines that were lost since the beginning, as they came faster than they were read.
@@ -121,27 +130,48 @@ fn filter(settings: &Settings) -> EnvFilter {
     EnvFilter::try_new(&settings.level).unwrap_or_default()
 }
 
-/// What writes the lines.
-type Lines = Box<dyn Layer<Registry> + Send + Sync>;
+/// Whether lines are for people.
+fn is_text(settings: &Settings) -> bool {
+    settings.format.map_or_else(
+        || std::io::stderr().is_terminal(),
+        |format| format == Format::Text,
+    )
+}
+
+/// What writes the lines, the one way or the other.
+struct Lines {
+    json: Json,
+    text: fmt::Layer<Registry, DefaultFields, fmt::format::Format, Paper>,
+    is_text: Arc<AtomicBool>,
+}
+
+impl Lines {
+    fn new(paper: &Paper, clock: &Clock, is_text: &Arc<AtomicBool>) -> Self {
+        let text = fmt::layer().with_writer(paper.clone());
+        Self {
+            json: Json::new(paper.clone(), clock.clone()),
+            text: text.with_ansi(std::io::stderr().is_terminal()),
+            is_text: Arc::clone(is_text),
+        }
+    }
+}
+
+impl Layer<Registry> for Lines {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, Registry>) {
+        if self.is_text.load(Ordering::Relaxed) {
+            self.text.on_event(event, context);
+        } else {
+            self.json.on_event(event, context);
+        }
+    }
+}
 
 /// Begins to log, for the whole process. A second call changes nothing.
 pub fn begin(settings: &Settings, clock: &Clock) -> Log {
-    let format = settings.format.unwrap_or_else(|| {
-        if std::io::stderr().is_terminal() {
-            Format::Text
-        } else {
-            Format::Json
-        }
-    });
     let paper = Paper::default();
     let closing = paper.clone().begin(std::io::stderr()).ok();
-    let lines: Lines = match format {
-        Format::Json => Box::new(Json::new(paper.clone(), clock.clone())),
-        Format::Text => {
-            let lines = tracing_subscriber::fmt::layer().with_writer(paper.clone());
-            Box::new(lines.with_ansi(std::io::stderr().is_terminal()))
-        }
-    };
+    let is_text = Arc::new(AtomicBool::new(is_text(settings)));
+    let lines = Lines::new(&paper, clock, &is_text);
     let (asked_for, level) = tracing_subscriber::reload::Layer::new(filter(settings));
     // Fails if somebody else logs already, as one test of many does.
     let _ = tracing_subscriber::registry()
@@ -149,7 +179,11 @@ pub fn begin(settings: &Settings, clock: &Clock) -> Log {
         .try_init();
     std::panic::set_hook(Box::new(report_panic));
     Log {
-        switch: Switch { level, paper },
+        switch: Switch {
+            level,
+            is_text,
+            paper,
+        },
         _closing: closing,
     }
 }

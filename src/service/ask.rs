@@ -1,6 +1,7 @@
 //! Asks WeCom, and makes an answer of what it says.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Finding;
 use super::Inner;
@@ -22,6 +23,9 @@ use crate::wecom::Reply;
 use crate::wecom::Spare;
 use crate::wecom::Told;
 
+/// A question that failed so short a while ago is asked once: that was no hiccup.
+const JUST_BEFORE: Duration = Duration::from_secs(10);
+
 impl Meetings {
     /// Asks WeCom, and makes an answer of what it says. `spare` is given back when that is done.
     pub(super) fn ask(
@@ -32,11 +36,12 @@ impl Meetings {
     ) -> impl Future<Output = Result<Fetched<Question, Finding>, Fault>> + Send + use<> {
         let (this, question) = (self.clone(), question.clone());
         let Present { wecom, load, .. } = &**self.0.present.load();
-        let wecom = wecom.clone();
+        let (wecom, now) = (wecom.clone(), self.0.clock.now());
+        let failed_before = memory.fault.as_ref().map(|fault| fault.since);
         let effort = Effort {
             // A little sooner than whoever waits for it gives up, who is then told what came of it.
             deadline: tokio::time::Instant::now() + load.patience * 49 / 50,
-            patient: memory.fault.is_none(),
+            patient: failed_before.is_none_or(|before| JUST_BEFORE <= now - before),
         };
         let span = telemetry::flight();
         async move {

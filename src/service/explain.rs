@@ -208,7 +208,7 @@ impl What {
 
 impl LastFault {
     fn of(remembered: &Remembered<Fault>, clock: &Clock) -> Self {
-        let Remembered { fault, until } = remembered;
+        let Remembered { fault, until, .. } = remembered;
         Self {
             fault: fault.to_string(),
             wecom_errcode: fault.errcode(),
@@ -222,7 +222,7 @@ impl Next {
     fn of(plan: Plan<Finding, Fault>, now: Instant) -> Self {
         match plan {
             Plan::Ask(because, _) => Self::Ask { because },
-            Plan::Fail(Remembered { fault, until }) => {
+            Plan::Fail(Remembered { fault, until, .. }) => {
                 let wait = fault.until().max(Some(until)).unwrap_or(until);
                 Self::Fail {
                     because: fault.to_string(),

@@ -364,7 +364,11 @@ impl Meetings {
             return planned;
         };
         plan(Memory {
-            fault: Some(Box::new(Remembered { fault, until })),
+            fault: Some(Box::new(Remembered {
+                fault,
+                since: now,
+                until,
+            })),
             ..cache.recall(question, now)
         })
     }
@@ -466,12 +470,19 @@ impl Meetings {
     }
 }
 
+/// How long an answer is kept after it is no longer fresh, however short the windows are in which it is
+/// served so: a caller may take it (`max-stale`).
+const STALE_KEPT_MIN: Duration = Duration::from_secs(60);
+
 fn limits(settings: Settings, load: Load) -> Limits {
     Limits {
         bytes_max: settings.max_bytes,
         flights_max: load.callers_max,
         waiters_max: load.callers_max,
-        stale_max: settings.stale_while_revalidate.max(settings.stale_if_error),
+        stale_max: settings
+            .stale_while_revalidate
+            .max(settings.stale_if_error)
+            .max(STALE_KEPT_MIN),
         fault_kept: settings.fresh_for.fault,
         flight_max: load.patience,
     }
@@ -480,7 +491,7 @@ fn limits(settings: Settings, load: Load) -> Limits {
 /// What a plan comes to that needs no question.
 fn settle(plan: Plan<Finding, Fault>) -> Result<Found, Refusal> {
     match plan {
-        Plan::Fail(Remembered { fault, until }) => Err(Refusal::Fault {
+        Plan::Fail(Remembered { fault, until, .. }) => Err(Refusal::Fault {
             until: fault.until().max(Some(until)).unwrap_or(until),
             fault,
             cause: Cause::Miss,

@@ -3,7 +3,7 @@
 //! | remembered | the caller | then |
 //! |---|---|---|
 //! | a fresh answer | takes it | it is served; if it will soon be stale and is in demand, it is renewed behind |
-//! | a fresh answer | wants a newer one | WeCom is asked, but not more often than is set |
+//! | a fresh answer | wants a newer one | WeCom is asked, but not more often than is set, in vain or not |
 //! | a stale answer, not for long | takes it | it is served, and renewed behind |
 //! | a stale answer, but younger than WeCom is asked | | it is served |
 //! | a stale answer, for long | takes it so (`max-stale`) | it is served |
@@ -112,6 +112,8 @@ pub(super) fn plan<V, E>(
     throw: f64,
 ) -> Plan<V, E> {
     let Memory { answer, fault } = memory;
+    let lately = |since| now.saturating_duration_since(since) < terms.min_refresh_interval;
+    let only_just_failed = fault.as_ref().is_some_and(|fault| lately(fault.since));
     let fault = fault.filter(|fault| now < fault.until);
     let Some(answer) = answer else {
         return match fault {
@@ -120,9 +122,9 @@ pub(super) fn plan<V, E>(
             Some(remembered) => Plan::Fail(*remembered),
         };
     };
-    let only_just_came = answer.age(now) < terms.min_refresh_interval;
+    let only_just_came = lately(answer.asked_at());
     if answer.is_fresh(now) {
-        let too_early = fault.is_some() || only_just_came;
+        let too_early = fault.is_some() || only_just_came || only_just_failed;
         return plan_fresh(answer, wish, too_early, now, throw);
     }
     let planned = plan_stale(answer, fault, wish, terms, now);
@@ -272,6 +274,7 @@ mod tests {
                     let until = now + Duration::from_secs(1);
                     let fault = Some(Box::new(Remembered {
                         fault: "down",
+                        since: now,
                         until,
                     }));
                     let plan = plan(Memory { answer, fault }, wish, TERMS, now, 0.999);

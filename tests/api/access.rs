@@ -210,3 +210,30 @@ async fn each_of_a_callers_keys_opens_and_shows_what_the_caller_may_see() {
         );
     }
 }
+
+#[tokio::test]
+async fn who_may_see_extra_sees_all_of_it_but_what_else_is_withheld() {
+    let house = House::with(&[("access.reveal", r#"["extra"]"#)]).await;
+    let info = json!({
+        "settings_version": 3,
+        "guests_total": 2,
+        "guestsbook": {"of": "1999"},
+        "settings": {"enable_interpreter": true, "password": ["4711"]},
+        "guests": [{"phone_number": "13800000000", "role": 2}],
+        "host_key": 1,
+    });
+    house
+        .wecom
+        .put_meeting(Meeting::new("m1", "446153273", info));
+
+    let shown = house.get("/meetings/m1").await.json();
+
+    let expected = json!({
+        "settings_version": 3,
+        "guests_total": 2,
+        "guestsbook": {"of": "1999"},
+        "settings.enable_interpreter": true,
+        "guests[0].role": 2,
+    });
+    assert_eq!(shown["extra"], expected);
+}

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use http::Method;
 use wecom_meeting_proxy::clock::Clock;
 use wecom_simulator::Api;
+use wecom_simulator::DEFAULT_CORP_ID;
+use wecom_simulator::DEFAULT_SECRET;
 use wecom_simulator::Simulator;
 use wecom_simulator::Trouble;
 use wecom_simulator::World;
@@ -79,6 +82,50 @@ async fn it_is_not_ready_while_a_person_must_act_and_ready_when_one_has() {
         house
             .until("it is ready", async |house| ready(house).await == 200)
             .await;
+    }
+}
+
+#[tokio::test]
+async fn it_is_ready_as_soon_as_one_of_its_apps_is() {
+    let apps = format!(
+        r#"[
+            {{name = "refused", corp_id = "{DEFAULT_CORP_ID}", secret = "wrong"}},
+            {{name = "served", corp_id = "{DEFAULT_CORP_ID}", secret = "{DEFAULT_SECRET}"}},
+        ]"#
+    );
+    let house = House::with(&[("wecom.apps", &apps)]).await;
+    house
+        .until("it is ready", async |house| ready(house).await == 200)
+        .await;
+    let is_told = async |house: &House| {
+        let status = house.ask_operator("/status").await;
+        status.text.contains("40001")
+    };
+    house.until("the other is refused", is_told).await;
+
+    assert_eq!(ready(&house).await, 200);
+}
+
+#[tokio::test]
+async fn every_answer_to_an_operator_is_named_as_they_wish() {
+    let house = House::open().await;
+    for (method, path, status) in [
+        (Method::GET, "/livez", 200),
+        (Method::GET, "/status", 200),
+        (Method::GET, "/metrics", 200),
+        (Method::DELETE, "/cache", 204),
+        (Method::DELETE, "/cache/meetings/m1", 204),
+        (Method::DELETE, "/livez", 405),
+        (Method::GET, "/nowhere", 404),
+    ] {
+        let fields = [("x-request-id", "mine-1")];
+        let named = house.order_operator(method.clone(), path, &fields).await;
+        let unnamed = house.order_operator(method.clone(), path, &[]).await;
+
+        assert_eq!(named.status, status, "{method} {path}");
+        assert_eq!(named.header("x-request-id"), Some("mine-1"), "{path}");
+        let id = unnamed.header("x-request-id").map(str::len);
+        assert_eq!(id, Some(36), "{method} {path}");
     }
 }
 

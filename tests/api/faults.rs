@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::net::TcpSocket;
 use wecom_simulator::Api;
 use wecom_simulator::Meeting;
 use wecom_simulator::Trouble;
@@ -289,4 +290,19 @@ async fn refusals_of_the_token_itself_are_no_callers_fault() {
         assert_eq!(reply.json()["wecom_errcode"], errcode);
         assert_tells_nothing(&reply, &errcode.to_string());
     }
+}
+
+#[tokio::test]
+async fn a_wecom_that_nobody_answers_for_is_unavailable() {
+    // Taken, and not listened at.
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+    let nobody = socket.local_addr().expect("an address");
+    let house = House::with(&[("wecom.base_url", &format!("http://{nobody}"))]).await;
+
+    let reply = house.get("/meetings/m1").await;
+
+    assert_eq!(reply.outcome(), (503, "wecom_unavailable".to_owned()));
+    assert!(reply.header("retry-after").is_some(), "{reply:?}");
+    assert!(!reply.text.contains("127.0.0.1"), "{reply:?}");
 }

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::io::AsyncBufReadExt;
+use tokio::io::BufReader;
+use tokio::net::TcpListener;
 use wecom_simulator::Api;
 use wecom_simulator::App;
 use wecom_simulator::Meeting;
@@ -10,6 +13,7 @@ use wecom_simulator::Trouble;
 
 use crate::house::House;
 use crate::house::Reply;
+use crate::house::SOON;
 
 /// Two apps of one corp, and one of another.
 const APPS: &str = r#"[
@@ -140,6 +144,19 @@ mod hiccups {
             house.get("/meetings/m0").await;
             assert_eq!(house.wecom.hits().get_info, asked);
             house.advance(Duration::from_secs(1));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_question_that_failed_a_while_ago_is_repeated_though_an_answer_is_kept() {
+        let house = house_of(1, &[]).await;
+        house.get("/meetings/m0").await;
+        house.wecom.set_trouble(Api::GetInfo, Trouble::errcode(-1));
+
+        for (later_s, asked) in [(100, 4), (9, 5), (10, 8)] {
+            house.advance(Duration::from_secs(later_s));
+            house.get("/meetings/m0").await;
+            assert_eq!(house.wecom.hits().get_info, asked, "{later_s} s later");
         }
     }
 
@@ -504,5 +521,46 @@ mod at_a_time {
 
         assert!(!asking.is_finished(), "the others still wait");
         asking.abort();
+    }
+}
+
+/// What is asked first of somebody who listens there, and says nothing.
+async fn first_line(listener: TcpListener) -> String {
+    let (stream, _) = listener.accept().await.expect("a connection");
+    let mut line = String::new();
+    BufReader::new(stream)
+        .read_line(&mut line)
+        .await
+        .expect("text");
+    line
+}
+
+#[tokio::test]
+async fn wecom_is_asked_where_the_settings_say_and_by_way_of_their_proxy() {
+    for (base_url, proxied, expected) in [
+        ("http://{}", false, "GET /cgi-bin/gettoken?corpid="),
+        ("http://{}/a/b", false, "GET /a/b/cgi-bin/gettoken?corpid="),
+        ("http://{}/a/b/", false, "GET /a/b/cgi-bin/gettoken?corpid="),
+        (
+            "http://wecom.example/a",
+            true,
+            "GET http://wecom.example/a/cgi-bin/gettoken?corpid=",
+        ),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let base_url = base_url.replace("{}", &address);
+        let proxy = format!("http://{address}");
+        let mut settings = vec![
+            ("wecom.base_url", base_url.as_str()),
+            ("wecom.allow_plaintext", "true"),
+        ];
+        settings.extend(proxied.then_some(("wecom.proxy", proxy.as_str())));
+        let _house = House::with(&settings).await;
+
+        let asking = tokio::time::timeout(SOON, first_line(listener));
+        let line = asking.await.expect("asked");
+
+        assert!(line.starts_with(expected), "{base_url}: {line}");
     }
 }

@@ -377,7 +377,12 @@ async fn a_target_or_a_head_that_is_too_large_is_refused_whatever_its_size() {
         ("a field of 900 KB", field(900_000), "headers_too_large"),
         ("101 fields", fields(100), "headers_too_large"),
         ("100,000 fields", fields(100_000), "headers_too_large"),
-        ("a method of 9 KB", "G".repeat(9_000), "uri_too_long"),
+        (
+            "a method of 9 KB",
+            format!("{} / HTTP/1.1\r\n{host}\r\n", "G".repeat(9_000)),
+            "uri_too_long",
+        ),
+        ("a line without end", "G".repeat(40_000), "uri_too_long"),
     ] {
         let answer = say(&house, head.as_bytes()).await;
 

@@ -481,3 +481,38 @@ async fn a_storm_of_errors_costs_few_questions() {
         assert!(asked <= questions_max, "{asked} for {trouble:?}");
     }
 }
+
+#[tokio::test]
+async fn what_is_stale_is_kept_for_a_minute_though_no_window_lets_it_be_served() {
+    let shut = [
+        ("cache.stale_while_revalidate", "0s"),
+        ("cache.stale_if_error", "0s"),
+    ];
+    for (staleness_s, directive, expected) in [
+        (1, "max-stale", "hit; ttl=-1; detail=max-stale"),
+        (60, "max-stale=60", "hit; ttl=-60; detail=max-stale"),
+        (60, "", "fwd=stale; stored; ttl=60"),
+        (61, "max-stale", "fwd=uri-miss; stored; ttl=60"),
+    ] {
+        let house = house_that_knows(&shut).await;
+        house.advance(Duration::from_secs(60 + staleness_s));
+
+        let (_, status) = title(&house, directive).await;
+
+        assert_eq!(status, expected, "{directive} after {staleness_s} s");
+    }
+}
+
+#[tokio::test]
+async fn asked_for_in_vain_a_newer_answer_is_not_asked_for_again_at_once() {
+    let house = house_that_knows(&[("cache.min_refresh_interval", "10s")]).await;
+    house.advance(Duration::from_secs(20));
+    house.wecom.set_trouble(Api::GetInfo, Trouble::status(500));
+
+    for second in 0..20 {
+        title(&house, "no-cache").await;
+        let asked = house.wecom.hits().get_info - 1;
+        assert_eq!(asked, 1 + second / 10, "after {second} s");
+        house.advance(Duration::from_secs(1));
+    }
+}

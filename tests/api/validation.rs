@@ -136,6 +136,16 @@ async fn head_is_told_what_get_is_told() {
         assert!(get.header(name).is_some(), "{name}");
     }
     assert_eq!((head.status, head.body.len()), (get.status, 0));
+
+    let tag = get.header("etag").expect("a tag");
+    let headers = [("accept-encoding", "gzip"), ("if-none-match", tag)];
+    for method in [Method::GET, Method::HEAD] {
+        let known = house.send(method.clone(), path, &headers).await;
+        assert_eq!((known.status.as_u16(), known.body.len()), (304, 0));
+        for name in ["age", "cache-control", "cache-status", "etag", "vary"] {
+            assert_eq!(known.header(name), get.header(name), "{name} of {method}");
+        }
+    }
 }
 
 /// There is one thread that may be blocked, and it is busy with something else.

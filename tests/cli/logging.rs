@@ -125,6 +125,40 @@ async fn a_hangup_has_the_settings_read_again_and_a_bad_file_is_told_and_changes
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lines_are_written_as_the_settings_say_from_the_hangup_on() {
+    let wecom = wecom().await;
+    let settings = |format: &str| format!("[log]\nformat = \"{format}\"\n");
+    let shell = Shell::new()
+        .with_file("config.toml", &settings("json"))
+        .with_service(&wecom.base_url());
+    let service = shell.serve();
+    let asked = || {
+        ask(service.callers, "/meetings/gone", "X-Request-Id: r-1\r\n");
+        let heard = iter::from_fn(|| service.lines.recv_timeout(LONG).ok());
+        let mut heard = heard.filter(|line| line.contains("GET /meetings/{meeting_id} 404"));
+        heard.next().expect("a line")
+    };
+    let parsed = |line: &str| serde_json::from_str::<Value>(line);
+
+    let json = asked();
+    let mut shell = shell;
+    for (format, is_json) in [("text", false), ("json", true)] {
+        shell = shell.with_file("config.toml", &settings(format));
+        service.process.signal("-HUP");
+        let heard = iter::from_fn(|| service.lines.recv_timeout(LONG).ok());
+        let mut heard = heard.filter(|line| line.contains("took the settings"));
+        heard.next().expect("they are taken");
+        let line = asked();
+
+        assert_eq!(parsed(&line).is_ok(), is_json, "{line}");
+        assert!(line.contains("INFO") && line.contains("r-1"), "{line}");
+        assert!(!line.contains('\u{1b}'), "no colours in a pipe: {line}");
+    }
+
+    assert_eq!(parsed(&json).expect("JSON")["request.id"], "r-1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_the_next_start_is_told_and_nothing_else_is() {
     let wecom = wecom().await;
     let settings = |max_connections: u32, head_timeout: &str| {

@@ -27,7 +27,7 @@ const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy")
 const SECOND: Duration = Duration::from_secs(1);
 
 /// How many requests of one address may fail at once ...
-const FAILURES_AT_ONCE: u32 = 10;
+const FAILURES_AT_ONCE: u32 = 30;
 
 /// ... and then a second, before it is told to wait.
 const FAILURES_PER_SECOND: u32 = 1;

@@ -353,9 +353,11 @@ impl std::fmt::Debug for Withheld {
 /// Whether somebody who may see `extra` may see this in it. A password that came in a shape its key
 /// cannot hold stands there too, and is no less a password; nor is one that stands somewhere else.
 fn may_see(reveal: Reveal, path: &str, value: &Value) -> bool {
+    // As one value, or as one of those that stand there.
     let whole = |name| {
-        path.strip_prefix(name)
-            .is_some_and(|rest| !rest.contains('.'))
+        path.strip_prefix(name).is_some_and(|rest| {
+            rest.is_empty() || rest.starts_with(['[', '#']) && !rest.contains('.')
+        })
     };
     let secret = names_any(path, value, &["password", "host_key"]) || whole("settings");
     let phone = names_any(path, value, &["phone_number"]) || whole("guests");

@@ -211,6 +211,44 @@ fn numbers_become_the_words_that_callers_rely_on() {
 }
 
 #[test]
+fn words_and_booleans_become_the_words_that_callers_rely_on() {
+    for (field, sent, expected) in [
+        (
+            "auto_record_type",
+            json!("none"),
+            [("auto_record", json!("none"))].as_slice(),
+        ),
+        (
+            "auto_record_type",
+            json!("local"),
+            &[("auto_record", json!("local"))],
+        ),
+        (
+            "auto_record_type",
+            json!("cloud"),
+            &[("auto_record", json!("cloud"))],
+        ),
+        (
+            "enable_enter_mute",
+            json!(false),
+            &[("enter_mute", json!("off")), ("enter_mute_code", json!(0))],
+        ),
+        (
+            "enable_enter_mute",
+            json!(true),
+            &[("enter_mute", json!("on")), ("enter_mute_code", json!(1))],
+        ),
+    ] {
+        let body = body(&json!({"settings": {field: sent}}), &by_id("m1"));
+
+        for (key, value) in expected {
+            assert_eq!(body["settings"][key], *value, "{field}: {sent}");
+        }
+        assert_eq!(body["extra"], json!({}), "{field}: {sent}");
+    }
+}
+
+#[test]
 fn fields_of_older_versions_land_in_the_same_keys() {
     let (body, extra) = read(&json!({
         "creator_userid": "zhangsan",

@@ -148,7 +148,9 @@ impl Model {
         let will_do = younger_than_s.is_none_or(|s| age_ms < s * 1_000)
             && wish.min_fresh_s.is_none_or(|s| s * 1_000 <= fresh_for_ms);
         if self.now_ms < kept.ends_ms {
-            let held_back = fault.is_some() || age_ms < self.terms.min_refresh_ms;
+            // Asked in vain, it was asked.
+            let tried_ms = self.tried_ms(name).max(kept.asked_ms);
+            let held_back = fault.is_some() || self.now_ms - tried_ms < self.terms.min_refresh_ms;
             return if will_do || held_back {
                 self.hit(kept, None).into()
             } else if wish.only_if_cached {
@@ -202,12 +204,19 @@ impl Model {
         }
     }
 
+    /// When WeCom was last asked in vain for what is kept.
+    fn tried_ms(&self, name: Name) -> u64 {
+        let fault = self.entries.get(&name).and_then(|entry| entry.fault);
+        fault.map_or(0, |(_, until_ms)| until_ms - FAULT_MS)
+    }
+
     /// What is kept and may be of use to anybody: until the later of the two stale windows has
-    /// passed, both with their last millisecond. What is older is as if it were not there, for
-    /// `max-stale` too.
+    /// passed, both with their last millisecond, and for a minute at least. What is older is as if it
+    /// were not there, for `max-stale` too.
     pub(super) fn recall(&self, name: Name) -> Entry {
         let Entry { kept, fault } = self.entries.get(&name).copied().unwrap_or_default();
-        let stale_max_ms = self.terms.while_revalidate_ms.max(self.terms.if_error_ms);
+        let windows_ms = self.terms.while_revalidate_ms.max(self.terms.if_error_ms);
+        let stale_max_ms = windows_ms.max(STALE_KEPT_MIN_MS);
         Entry {
             kept: kept.filter(|kept| self.now_ms <= kept.ends_ms + stale_max_ms),
             fault: fault.filter(|(_, until_ms)| self.now_ms < *until_ms),
@@ -218,10 +227,8 @@ impl Model {
         let ttl = if self.now_ms < kept.ends_ms {
             format!("ttl={}", (kept.ends_ms - self.now_ms) / 1_000)
         } else {
-            match (self.now_ms - kept.ends_ms) / 1_000 {
-                0 => "ttl=0".to_owned(),
-                seconds => format!("ttl=-{seconds}"),
-            }
+            // What is stale says so, from its first moment on.
+            format!("ttl=-{}", ((self.now_ms - kept.ends_ms) / 1_000).max(1))
         };
         let is_negative = !matches!(kept.finding, Finding::Meeting { .. });
         match detail.or(is_negative.then_some("negative")) {
@@ -376,6 +383,7 @@ impl Model {
         let at_ms = match edge {
             Edge::Aged { seconds } => entry.kept.map(|kept| kept.asked_ms + seconds * 1_000),
             Edge::FaultForgotten => entry.fault.map(|(_, until_ms)| until_ms),
+            Edge::Forgotten => of_kept(|kept, _| kept.ends_ms + STALE_KEPT_MIN_MS),
             Edge::Refreshable => of_kept(|kept, terms| kept.asked_ms + terms.min_refresh_ms),
             Edge::Stale => of_kept(|kept, _| kept.ends_ms),
             Edge::StaleFor { seconds } => entry.kept.map(|kept| kept.ends_ms + seconds * 1_000),

@@ -13,6 +13,7 @@ pub(super) const BY_CODE_MAX_MS: u64 = 4_200;
 pub(super) const ABSENT_MS: u64 = 3_100;
 pub(super) const FAULT_MS: u64 = 700;
 pub(super) const LIFETIME_MIN_MS: u64 = 1_000;
+pub(super) const STALE_KEPT_MIN_MS: u64 = 60_000;
 
 /// How long a meeting that has a start lasts.
 pub(super) const MEETING_S: u64 = 5;
@@ -29,9 +30,9 @@ pub(super) struct Terms {
     pub(super) min_refresh_ms: u64,
 }
 
-/// Either of the two windows may be the longer one. A lifetime may be shorter than the pause between
-/// two refreshes.
-pub(super) const TERMS: [Terms; 2] = [
+/// Either of the two windows may be the longer one, or both may be shut. A lifetime may be shorter than
+/// the pause between two refreshes.
+pub(super) const TERMS: [Terms; 3] = [
     Terms {
         while_revalidate_ms: 2_000,
         if_error_ms: 13_000,
@@ -40,6 +41,11 @@ pub(super) const TERMS: [Terms; 2] = [
     Terms {
         while_revalidate_ms: 11_000,
         if_error_ms: 4_000,
+        min_refresh_ms: 1_400,
+    },
+    Terms {
+        while_revalidate_ms: 0,
+        if_error_ms: 0,
         min_refresh_ms: 1_400,
     },
 ];
@@ -206,6 +212,7 @@ impl Directives {
 pub(super) enum Edge {
     Aged { seconds: u64 },
     FaultForgotten,
+    Forgotten,
     Refreshable,
     Stale,
     StaleFor { seconds: u64 },
@@ -337,6 +344,7 @@ pub(super) fn any_step() -> impl Strategy<Value = Step> {
     let edge = prop_oneof![
         3 => select(&AGES_S[..]).prop_map(|seconds| Edge::Aged { seconds }),
         1 => Just(Edge::FaultForgotten),
+        1 => Just(Edge::Forgotten),
         3 => Just(Edge::Refreshable),
         3 => Just(Edge::Stale),
         4 => select(&STALE_S[..]).prop_map(|seconds| Edge::StaleFor { seconds }),
