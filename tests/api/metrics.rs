@@ -270,3 +270,66 @@ async fn what_is_measured_in_the_moment_is_what_is_so() {
     assert!(samples["wecom_proxy_cache_entries"] >= 1.0);
     assert!(samples["wecom_proxy_cache_bytes"] > 1_000.0);
 }
+
+#[tokio::test]
+async fn a_question_under_way_and_those_who_wait_for_it_are_counted() {
+    let house = House::open().await;
+    house.given_meeting("m1", "446153273", "Standup");
+    let slow = Trouble::latency(Duration::from_millis(1_500));
+    house.wecom.set_trouble(Api::GetInfo, slow);
+    let before = samples(&house).await;
+
+    let waiting = tokio::spawn(house.asking_at_once(vec!["/meetings/m1".to_owned(); 5]));
+    let in_flight =
+        async |house: &House| samples(house).await.get("wecom_proxy_wecom_in_flight") == Some(&1.0);
+    house.until("it is asked", in_flight).await;
+    for reply in waiting.await.expect("replies") {
+        assert_eq!(reply.status, 200);
+    }
+
+    let after = samples(&house).await;
+    let of = |result| format!("wecom_proxy_cache_lookups_total{{result=\"{result}\"}}");
+    let counted = difference(&before, &after, "wecom_proxy_cache_lookups_total");
+    assert_eq!(counted, [(of("collapsed"), 4.0), (of("miss"), 1.0)]);
+    assert_eq!(after.get("wecom_proxy_wecom_in_flight"), Some(&0.0));
+}
+
+#[tokio::test]
+async fn what_became_of_a_token_and_of_what_was_kept_is_counted() {
+    let house = House::with(&[("cache.max_bytes", "1MiB")]).await;
+    house
+        .until("a token is had", async |house| {
+            house.wecom.hits().gettoken == 1
+        })
+        .await;
+    let before = samples(&house).await;
+
+    house
+        .wecom
+        .set_trouble(Api::GetToken, Trouble::errcode(40001));
+    house.wecom.revoke_tokens();
+    house.get("/meetings/m0").await;
+    house.wecom.clear_troubles();
+    house.advance(Duration::from_secs(60));
+    for number in 0..10 {
+        let id = format!("m{number}");
+        house.given_meeting_of(&id, 200_000);
+        assert_eq!(house.get(&format!("/meetings/{id}")).await.status, 200);
+    }
+
+    let after = samples(&house).await;
+    let app = "app=\"default\"";
+    let renewals = difference(&before, &after, "wecom_proxy_token_renewals_total");
+    let of = |outcome| format!("wecom_proxy_token_renewals_total{{{app},outcome=\"{outcome}\"}}");
+    assert_eq!(renewals, [(of("ok"), 1.0), (of("refused"), 1.0)]);
+    let api = "wecom_proxy_wecom_requests_total{api=\"gettoken\"";
+    let asked = difference(&before, &after, api);
+    let of = |outcome| format!("{api},{app},outcome=\"{outcome}\"}}");
+    assert_eq!(asked, [(of("ok"), 1.0), (of("refused"), 1.0)]);
+    let evicted = difference(&before, &after, "wecom_proxy_cache_evictions_total");
+    let [(evicted, number)] = &evicted[..] else {
+        panic!("{evicted:?}");
+    };
+    assert_eq!(evicted, "wecom_proxy_cache_evictions_total{cause=\"size\"}");
+    assert!((1.0..10.0).contains(number), "{number}");
+}
