@@ -17,6 +17,7 @@ use crate::outcomes::NOT_CACHED;
 use crate::outcomes::OVERLOADED;
 use crate::outcomes::Outcome;
 use crate::outcomes::TIMEOUT;
+use crate::storm::STALE_KEPT;
 use crate::storm::STALE_MAX;
 use crate::storm::Sky;
 
@@ -43,6 +44,7 @@ const WISHES: [&[(&str, &str)]; 9] = [
 struct Call {
     name: Name,
     only_if_cached: bool,
+    takes_stale: bool,
     began: Duration,
     ended: Duration,
 }
@@ -69,6 +71,7 @@ pub(crate) async fn call(sky: Arc<Sky>, mut dice: Rng) {
         let call = Call {
             name,
             only_if_cached: wish.contains(&("cache-control", "only-if-cached")),
+            takes_stale: wish.contains(&("cache-control", "max-stale")),
             began,
             ended: sky.time(),
         };
@@ -126,9 +129,14 @@ impl Call {
 
         // Both are rounded down; and the clock may have been turned while the answer was made.
         let turned = ended.saturating_sub(*began);
+        let stale_max = if self.takes_stale {
+            STALE_KEPT
+        } else {
+            STALE_MAX
+        };
         let second = Duration::from_secs(1);
         assert!(
-            age <= lifetime + STALE_MAX + second + turned,
+            age <= lifetime + stale_max + second + turned,
             "older than may be, {turned:?} passed meanwhile: {reply:?}"
         );
         let asked_at = began.saturating_sub(age + second);

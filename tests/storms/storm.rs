@@ -37,6 +37,9 @@ const IN_FLIGHT_MAX: usize = 4;
 /// `cache.stale_if_error`, the longer of the two bounds of what is stale.
 pub(crate) const STALE_MAX: Duration = Duration::from_secs(10);
 
+/// How long what is stale is kept for whoever takes it so.
+pub(crate) const STALE_KEPT: Duration = Duration::from_secs(60);
+
 /// What a caller may wait beyond the time that is set: there are two dozen storms on two processors.
 const SLACK: Duration = Duration::from_millis(300);
 
