@@ -52,11 +52,19 @@ enum Ttl {
 }
 
 impl Ttl {
+    /// What is served though it is stale says so, from its first moment on.
+    fn served_on(self, grounds: Grounds) -> Self {
+        match (self, grounds) {
+            (Self::Over(0), Grounds::Fresh) | (Self::Left(_), _) => self,
+            (Self::Over(seconds), _) => Self::Over(seconds.max(1)),
+        }
+    }
+
     fn add_to(self, words: &mut Words) {
         match self {
             Self::Left(seconds) => words.text("; ttl=").number(seconds),
-            // What is stale says so, from its first moment on.
-            Self::Over(seconds) => words.text("; ttl=-").number(seconds.max(1)),
+            Self::Over(0) => words.text("; ttl=").number(0),
+            Self::Over(seconds) => words.text("; ttl=-").number(seconds),
         };
     }
 }
@@ -77,7 +85,7 @@ fn status(source: Source, ttl: Ttl, is_negative: bool) -> Words {
             ttl.add_to(&mut words);
         }
         Source::Remembered(grounds) => {
-            ttl.add_to(words.text("; hit"));
+            ttl.served_on(grounds).add_to(words.text("; hit"));
             if let Some(detail) = detail(grounds, is_negative) {
                 words.text("; detail=").text(detail);
             }

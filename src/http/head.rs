@@ -13,6 +13,7 @@ use http::Request;
 use http::Uri;
 use http::Version;
 use memchr::memchr;
+use memchr::memmem;
 use memchr::memrchr;
 
 use super::problem::Problem;
@@ -113,7 +114,7 @@ impl HeadReader {
             let line_end = memchr(b'\n', unseen);
             self.seen += line_end.map_or(unseen.len(), |place| place + 1);
             let line = received.get(self.line_start..self.seen).unwrap_or_default();
-            // Its length is judged first, however much of it came at a time.
+            // Noted here, however much of it came at a time; judged when all there is to read is there.
             self.has_long_line |= self.line_start == 0 && line.len() > LINE_BYTES_MAX;
             let Some((b'\n', line)) = line.split_last() else {
                 return Ok(None);
@@ -137,7 +138,10 @@ pub(super) fn stand_in(refused: &[u8]) -> Request<()> {
     if refused.starts_with(b"HEAD ") {
         *request.method_mut() = Method::HEAD;
     }
-    let lines = refused.split(|&byte| byte == b'\n').skip(1);
+    // What stands behind it is another's.
+    let end = memmem::find(refused, b"\r\n\r\n").unwrap_or(refused.len());
+    let head = refused.get(..end).unwrap_or_default();
+    let lines = head.split(|&byte| byte == b'\n').skip(1);
     let named = lines.filter_map(|line| line.split_at_checked("x-request-id:".len()));
     let named = named.filter(|(name, _)| name.eq_ignore_ascii_case(b"x-request-id:"));
     for (_, value) in named {
@@ -385,6 +389,16 @@ mod tests {
                 &["a", "b"],
             ),
             ("X-Request-Id: first line", Method::GET, &[]),
+            (
+                "GET / HTTP/1.1\r\nX-Request-Id: a\r\n\r\nGET / HTTP/1.1\r\nX-Request-Id: b\r\n\r\n",
+                Method::GET,
+                &["a"],
+            ),
+            (
+                "GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nX-Request-Id: b\r\n\r\n",
+                Method::GET,
+                &[],
+            ),
         ] {
             let request = stand_in(refused.as_bytes());
             let kept: Vec<_> = request.headers().get_all(X_REQUEST_ID).iter().collect();

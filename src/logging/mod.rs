@@ -98,7 +98,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// To turn its level, and to know what it lost.
+    /// To turn what is logged, and how, and to know what it lost.
     pub fn switch(&self) -> Switch {
         self.switch.clone()
     }

@@ -23,7 +23,8 @@ use crate::wecom::Reply;
 use crate::wecom::Spare;
 use crate::wecom::Told;
 
-/// A question that failed so short a while ago is asked once: that was no hiccup.
+/// A question that failed so short a while ago is asked once: that was no hiccup. Where no answer is kept
+/// beside it, the fault is forgotten sooner.
 const JUST_BEFORE: Duration = Duration::from_secs(10);
 
 impl Meetings {
@@ -41,7 +42,8 @@ impl Meetings {
         let effort = Effort {
             // A little sooner than whoever waits for it gives up, who is then told what came of it.
             deadline: tokio::time::Instant::now() + load.patience * 49 / 50,
-            patient: failed_before.is_none_or(|before| JUST_BEFORE <= now - before),
+            patient: failed_before
+                .is_none_or(|before| JUST_BEFORE <= now.saturating_duration_since(before)),
         };
         let span = telemetry::flight();
         async move {

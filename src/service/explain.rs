@@ -222,7 +222,7 @@ impl Next {
     fn of(plan: Plan<Finding, Fault>, now: Instant) -> Self {
         match plan {
             Plan::Ask(because, _) => Self::Ask { because },
-            Plan::Fail(Remembered { fault, until, .. }) => {
+            Plan::Fail(_, Remembered { fault, until, .. }) => {
                 let wait = fault.until().max(Some(until)).unwrap_or(until);
                 Self::Fail {
                     because: fault.to_string(),

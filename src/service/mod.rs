@@ -285,7 +285,7 @@ impl Meetings {
                     source: Source::Remembered(grounds),
                 })
             }
-            settled @ (Plan::Fail(_) | Plan::Refuse | Plan::Serve(..)) => settle(settled),
+            settled @ (Plan::Fail(..) | Plan::Refuse | Plan::Serve(..)) => settle(settled),
         }
     }
 
@@ -383,10 +383,10 @@ impl Meetings {
         let clock = &self.0.clock;
         let look_again = |memory| match self.plan(question, memory, wish, clock.now()) {
             Plan::Ask(..) => None,
-            settled
-            @ (Plan::Fail(_) | Plan::Refuse | Plan::Serve(..) | Plan::ServeAndRenew(..)) => {
-                Some(settle(settled))
-            }
+            settled @ (Plan::Fail(..)
+            | Plan::Refuse
+            | Plan::Serve(..)
+            | Plan::ServeAndRenew(..)) => Some(settle(settled)),
         };
         let ask = |memory: &_| self.ask(question, memory, None);
         let (seat, is_ours) = match self.0.cache.board(question, look_again, ask) {
@@ -470,7 +470,7 @@ impl Meetings {
     }
 }
 
-/// How long an answer is kept after it is no longer fresh, however short the windows are in which it is
+/// How long at least an answer is kept after it is no longer fresh, however short the windows are in which it is
 /// served so: a caller may take it (`max-stale`).
 const STALE_KEPT_MIN: Duration = Duration::from_secs(60);
 
@@ -491,10 +491,10 @@ fn limits(settings: Settings, load: Load) -> Limits {
 /// What a plan comes to that needs no question.
 fn settle(plan: Plan<Finding, Fault>) -> Result<Found, Refusal> {
     match plan {
-        Plan::Fail(Remembered { fault, until, .. }) => Err(Refusal::Fault {
+        Plan::Fail(cause, Remembered { fault, until, .. }) => Err(Refusal::Fault {
             until: fault.until().max(Some(until)).unwrap_or(until),
             fault,
-            cause: Cause::Miss,
+            cause,
         }),
         Plan::Ask(..) | Plan::Refuse => Err(Refusal::NotCached),
         Plan::Serve(answer, grounds) | Plan::ServeAndRenew(answer, grounds) => Ok(Found {

@@ -35,7 +35,7 @@ impl Meetings {
         let (answer, grounds, is_renewed) = match self.plan(question, memory, wish, now) {
             Plan::Serve(answer, grounds) => (answer, grounds, false),
             Plan::ServeAndRenew(answer, grounds) => (answer, grounds, true),
-            Plan::Ask(..) | Plan::Fail(_) | Plan::Refuse => return None,
+            Plan::Ask(..) | Plan::Fail(..) | Plan::Refuse => return None,
         };
         Some(AtHand {
             answer,

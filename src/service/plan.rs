@@ -2,7 +2,7 @@
 //!
 //! | remembered | the caller | then |
 //! |---|---|---|
-//! | a fresh answer | takes it | it is served; if it will soon be stale and is in demand, it is renewed behind |
+//! | a fresh answer | takes it | it is served; if it will soon be stale and is in demand, it is renewed behind, under the same bound |
 //! | a fresh answer | wants a newer one | WeCom is asked, but not more often than is set, in vain or not |
 //! | a stale answer, not for long | takes it | it is served, and renewed behind |
 //! | a stale answer, but younger than WeCom is asked | | it is served |
@@ -10,7 +10,7 @@
 //! | a stale answer, for long | | WeCom is asked; if it fails, the answer is served after all |
 //! | … and WeCom failed just now | | it is served: asking again would be too early |
 //! | nothing | | WeCom is asked |
-//! | nothing, and WeCom failed just now | | the same fault again |
+//! | nothing, or what is stale for too long, and WeCom failed just now | | the same fault again |
 //! | nothing that will do | wants no question (`only-if-cached`) | there is nothing for it |
 
 use std::time::Duration;
@@ -74,8 +74,8 @@ pub enum Cause {
 pub(super) enum Plan<V, E> {
     /// Ask, and wait for the answer. The answer that is remembered may be served if that fails.
     Ask(Cause, Option<Answer<V>>),
-    /// Say that WeCom failed, as it did just now.
-    Fail(Remembered<E>),
+    /// Say that WeCom failed, as it did just now, when it was asked for that cause.
+    Fail(Cause, Remembered<E>),
     /// Say that nothing is there: the caller wants no question.
     Refuse,
     /// Serve this.
@@ -89,7 +89,7 @@ impl<V, E> Plan<V, E> {
     pub(super) fn needs_wecom(&self) -> bool {
         match self {
             Self::Ask(..) | Self::ServeAndRenew(..) => true,
-            Self::Fail(_) | Self::Refuse | Self::Serve(..) => false,
+            Self::Fail(..) | Self::Refuse | Self::Serve(..) => false,
         }
     }
 
@@ -98,7 +98,7 @@ impl<V, E> Plan<V, E> {
         match self {
             Self::Ask(_, Some(answer)) => Self::Serve(answer, Grounds::StaleWhileRevalidate),
             Self::ServeAndRenew(answer, grounds) => Self::Serve(answer, grounds),
-            Self::Ask(_, None) | Self::Fail(_) | Self::Refuse | Self::Serve(..) => self,
+            Self::Ask(_, None) | Self::Fail(..) | Self::Refuse | Self::Serve(..) => self,
         }
     }
 }
@@ -119,7 +119,7 @@ pub(super) fn plan<V, E>(
         return match fault {
             _ if wish.only_if_cached => Plan::Refuse,
             None => Plan::Ask(Cause::Miss, None),
-            Some(remembered) => Plan::Fail(*remembered),
+            Some(remembered) => Plan::Fail(Cause::Miss, *remembered),
         };
     };
     let only_just_came = lately(answer.asked_at());
@@ -185,7 +185,7 @@ fn plan_stale<V, E>(
             Plan::Serve(answer, Grounds::StaleIfError)
         }
         Some(_) if takes_stale => Plan::Serve(answer, Grounds::MaxStale),
-        Some(remembered) => Plan::Fail(*remembered),
+        Some(remembered) => Plan::Fail(Cause::Stale, *remembered),
         None if renewable => Plan::ServeAndRenew(answer, Grounds::StaleWhileRevalidate),
         None if takes_stale => Plan::Serve(answer, Grounds::MaxStale),
         None => Plan::Ask(Cause::Stale, Some(answer)),

@@ -237,3 +237,28 @@ async fn who_may_see_extra_sees_all_of_it_but_what_else_is_withheld() {
     });
     assert_eq!(shown["extra"], expected);
 }
+
+#[tokio::test]
+async fn what_holds_secrets_or_phones_in_a_shape_that_nobody_expected_is_withheld_as_a_whole() {
+    let house = House::with(&[("access.reveal", r#"["extra"]"#)]).await;
+    for (number, odd) in [
+        json!({"settings": "4711", "guests": "13800000000"}),
+        json!({"settings": ["4711"], "guests": ["13800000000"]}),
+        json!({"settings": [{"a": "4711"}, {"b": 1}], "guests": [["13800000000"]]}),
+        json!({"settings": {"password": {"a": "4711"}}, "guests": [{"phone_number": ["1"]}]}),
+        json!({"settings": 4711, "guests": 13_800_000_000_u64}),
+        json!({"settings.host_key": "4711", "guests[0].phone_number": "1"}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = format!("m{number}");
+        house
+            .wecom
+            .put_meeting(Meeting::new(&id, "446153273", odd.clone()));
+
+        let shown = house.get(&format!("/meetings/{id}")).await.json();
+
+        assert_eq!(shown["extra"], json!({}), "{odd}");
+    }
+}

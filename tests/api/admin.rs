@@ -98,8 +98,14 @@ async fn it_is_ready_as_soon_as_one_of_its_apps_is() {
         .until("it is ready", async |house| ready(house).await == 200)
         .await;
     let is_told = async |house: &House| {
-        let status = house.ask_operator("/status").await;
-        status.text.contains("40001")
+        let status = house.ask_operator("/status").await.json();
+        let apps = status["apps"].as_array().expect("apps").iter();
+        let mut refused = apps.filter(|app| app["app"] == "refused");
+        refused
+            .next()
+            .expect("the app")
+            .to_string()
+            .contains("40001")
     };
     house.until("the other is refused", is_told).await;
 

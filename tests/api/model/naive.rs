@@ -178,9 +178,8 @@ impl Model {
             } else if takes_it_stale {
                 self.hit(kept, Some("max-stale")).into()
             } else {
-                // WeCom was asked for the one who came first; this one is told as if nothing were
-                // kept, as nothing of use is.
-                Told::fault(failure, "fwd=uri-miss").into()
+                // WeCom was asked for the one who came first; this one is told the same.
+                Told::fault(failure, "fwd=stale").into()
             };
         }
         let held_back = age_ms < self.terms.min_refresh_ms;
@@ -215,8 +214,7 @@ impl Model {
     /// were not there, for `max-stale` too.
     pub(super) fn recall(&self, name: Name) -> Entry {
         let Entry { kept, fault } = self.entries.get(&name).copied().unwrap_or_default();
-        let windows_ms = self.terms.while_revalidate_ms.max(self.terms.if_error_ms);
-        let stale_max_ms = windows_ms.max(STALE_KEPT_MIN_MS);
+        let stale_max_ms = self.terms.stale_max_ms();
         Entry {
             kept: kept.filter(|kept| self.now_ms <= kept.ends_ms + stale_max_ms),
             fault: fault.filter(|(_, until_ms)| self.now_ms < *until_ms),
@@ -383,8 +381,12 @@ impl Model {
         let at_ms = match edge {
             Edge::Aged { seconds } => entry.kept.map(|kept| kept.asked_ms + seconds * 1_000),
             Edge::FaultForgotten => entry.fault.map(|(_, until_ms)| until_ms),
-            Edge::Forgotten => of_kept(|kept, _| kept.ends_ms + STALE_KEPT_MIN_MS),
-            Edge::Refreshable => of_kept(|kept, terms| kept.asked_ms + terms.min_refresh_ms),
+            Edge::Forgotten => of_kept(|kept, terms| kept.ends_ms + terms.stale_max_ms()),
+            Edge::Refreshable => {
+                let tried_ms = self.tried_ms(self.last);
+                let tried_ms = entry.kept.map(|kept| kept.asked_ms.max(tried_ms));
+                tried_ms.map(|tried_ms| tried_ms + self.terms.min_refresh_ms)
+            }
             Edge::Stale => of_kept(|kept, _| kept.ends_ms),
             Edge::StaleFor { seconds } => entry.kept.map(|kept| kept.ends_ms + seconds * 1_000),
             Edge::StaleForErrors => of_kept(|kept, terms| kept.ends_ms + terms.if_error_ms),

@@ -39,7 +39,7 @@ pub(super) const TERMS: [Terms; 3] = [
         min_refresh_ms: 1_400,
     },
     Terms {
-        while_revalidate_ms: 11_000,
+        while_revalidate_ms: 71_000,
         if_error_ms: 4_000,
         min_refresh_ms: 1_400,
     },
@@ -58,6 +58,12 @@ pub(super) const AGES_S: [u64; 3] = [0, 2, 4];
 pub(super) const STALE_S: [u64; 3] = [0, 3, 7];
 
 impl Terms {
+    /// How long what is stale is kept: for as long as the longer window, and a minute at least.
+    pub(super) fn stale_max_ms(self) -> u64 {
+        let windows_ms = self.while_revalidate_ms.max(self.if_error_ms);
+        windows_ms.max(STALE_KEPT_MIN_MS)
+    }
+
     pub(super) fn settings(self) -> Vec<(&'static str, String)> {
         let Self {
             while_revalidate_ms,

@@ -171,6 +171,7 @@ export const say = {
     ask_stale: '现在来的请求要等企业微信答复：缓存太旧。',
     fail: (fault, wait) => `现在来的请求会立即失败：${fault}。会被告知 ${wait}后再来。`,
     serve_fresh: '现在来的请求立即得到缓存的答复，不问企业微信。',
+    serve_stale_while_revalidate: '现在来的请求得到已过期的缓存：刚刚问过。',
     serve_stale_if_error: '现在来的请求得到已过期的缓存：企业微信刚刚失败，或暂不提问。',
     renew: '现在来的请求立即得到缓存的答复，同时在后台更新。',
   },

@@ -152,6 +152,7 @@ export const say = {
     ask_stale: 'A request now waits while WeCom is asked: what is kept is too old.',
     fail: (fault, wait) => `A request now fails at once: ${fault}. It is told to come again in ${wait}.`,
     serve_fresh: 'A request now is served what is kept, at once; WeCom is not asked.',
+    serve_stale_while_revalidate: 'A request now is served what is kept, though stale: it is too early to ask.',
     serve_stale_if_error: 'A request now is served what is kept, though it is stale: WeCom failed just now, or is not to be asked.',
     renew: 'A request now is served what is kept, at once, and has it renewed behind it.',
   },
