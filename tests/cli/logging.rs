@@ -12,6 +12,7 @@ use wecom_simulator::Meeting;
 
 use crate::shell::LONG;
 use crate::shell::Shell;
+use crate::shell::line_saying;
 use crate::shell::line_with;
 use crate::shell::wecom;
 
@@ -134,9 +135,7 @@ async fn lines_are_written_as_the_settings_say_from_the_hangup_on() {
     let service = shell.serve();
     let asked = || {
         ask(service.callers, "/meetings/gone", "X-Request-Id: r-1\r\n");
-        let heard = iter::from_fn(|| service.lines.recv_timeout(LONG).ok());
-        let mut heard = heard.filter(|line| line.contains("GET /meetings/{meeting_id} 404"));
-        heard.next().expect("a line")
+        line_saying(&service.lines, "GET /meetings/{meeting_id} 404")
     };
     let parsed = |line: &str| serde_json::from_str::<Value>(line);
 
@@ -145,9 +144,7 @@ async fn lines_are_written_as_the_settings_say_from_the_hangup_on() {
     for (format, is_json) in [("text", false), ("json", true)] {
         shell = shell.with_file("config.toml", &settings(format));
         service.process.signal("-HUP");
-        let heard = iter::from_fn(|| service.lines.recv_timeout(LONG).ok());
-        let mut heard = heard.filter(|line| line.contains("took the settings"));
-        heard.next().expect("they are taken");
+        line_saying(&service.lines, "took the settings");
         let line = asked();
 
         assert_eq!(parsed(&line).is_ok(), is_json, "{line}");

@@ -168,16 +168,18 @@ impl Shell {
         let stderr = process.0.stderr.take().expect("standard error");
         let (said, lines) = mpsc::channel();
         thread::spawn(move || hear(BufReader::new(stderr), said));
-        let first = line_with(&lines, "serving callers");
-        let address = |field: &str| {
-            let text = first[field].as_str().expect("an address");
-            text.parse().expect("an address")
+        let first = line_saying(&lines, "serving callers");
+        let address = |before: &str| {
+            let (_, rest) = first.split_once(before).expect("an address");
+            let is_of_it = |letter: char| letter.is_ascii_digit() || ".:".contains(letter);
+            let end = rest.find(|letter| !is_of_it(letter)).unwrap_or(rest.len());
+            rest[..end].parse().expect("an address")
         };
         Service {
             process,
+            callers: address("callers on "),
+            operators: address("operators on "),
             lines,
-            callers: address("callers"),
-            operators: address("operators"),
         }
     }
 }
@@ -251,10 +253,15 @@ pub(crate) struct Service {
 
 /// The next line of a log in JSON that says this.
 pub(crate) fn line_with(lines: &Receiver<String>, what: &str) -> Value {
+    serde_json::from_str(&line_saying(lines, what)).expect("a line in JSON")
+}
+
+/// The next line of a log that says this.
+pub(crate) fn line_saying(lines: &Receiver<String>, what: &str) -> String {
     let (began, mut before) = (Instant::now(), Vec::new());
     while let Ok(line) = lines.recv_timeout(LONG.saturating_sub(began.elapsed())) {
         if line.contains(what) {
-            return serde_json::from_str(&line).expect("a line in JSON");
+            return line;
         }
         before.push(line);
     }
