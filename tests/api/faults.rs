@@ -306,3 +306,22 @@ async fn a_wecom_that_nobody_answers_for_is_unavailable() {
     assert!(reply.header("retry-after").is_some(), "{reply:?}");
     assert!(!reply.text.contains("127.0.0.1"), "{reply:?}");
 }
+
+#[tokio::test]
+async fn a_question_has_a_time_of_its_own_however_long_the_caller_would_wait() {
+    let patient = [
+        ("wecom.timeout", "200ms"),
+        ("server.request_timeout", "19s"),
+    ];
+    let house = House::with(&patient).await;
+    house.given_meeting("m1", "446153273", "Standup");
+    house.get("/meetings/none").await;
+    house.wecom.set_trouble(Api::GetInfo, Trouble::hang());
+
+    let asking = house.get("/meetings/m1");
+    let reply = tokio::time::timeout(Duration::from_secs(9), asking).await;
+
+    let outcome = reply.expect("given up in time").outcome();
+    assert_eq!(outcome, (504, "wecom_timeout".to_owned()));
+    assert_eq!(house.wecom.get_info_by("m1"), 1);
+}
