@@ -62,8 +62,7 @@ impl Ttl {
 
     fn add_to(self, words: &mut Words) {
         match self {
-            Self::Left(seconds) => words.text("; ttl=").number(seconds),
-            Self::Over(0) => words.text("; ttl=").number(0),
+            Self::Left(seconds) | Self::Over(seconds @ 0) => words.text("; ttl=").number(seconds),
             Self::Over(seconds) => words.text("; ttl=-").number(seconds),
         };
     }

@@ -470,8 +470,8 @@ impl Meetings {
     }
 }
 
-/// How long at least an answer is kept after it is no longer fresh, however short the windows are in which it is
-/// served so: a caller may take it (`max-stale`).
+/// How long at least an answer is kept after it is no longer fresh, however short the windows are in
+/// which it is served so: a caller may take it (`max-stale`).
 const STALE_KEPT_MIN: Duration = Duration::from_secs(60);
 
 fn limits(settings: Settings, load: Load) -> Limits {

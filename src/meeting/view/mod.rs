@@ -355,9 +355,8 @@ impl std::fmt::Debug for Withheld {
 fn may_see(reveal: Reveal, path: &str, value: &Value) -> bool {
     // As one value, or as one of those that stand there.
     let whole = |name| {
-        path.strip_prefix(name).is_some_and(|rest| {
-            rest.is_empty() || rest.starts_with(['[', '#']) && !rest.contains('.')
-        })
+        path.strip_prefix(name)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('[') && !rest.contains('.'))
     };
     let secret = names_any(path, value, &["password", "host_key"]) || whole("settings");
     let phone = names_any(path, value, &["phone_number"]) || whole("guests");
